@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+# Thin names for what meson and tools/ do; see HACKING.md.
+.PHONY: host guest demo test clean
+
+host:
+	@test -d build/host || meson setup build/host .
+	@ninja -C build/host
+
+guest:
+	@guest/build
+
+demo:
+	@tools/demo
+
+test:
+	@tools/test
+
+clean:
+	rm -rf build

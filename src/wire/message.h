@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Protobuf bytes from a peer into structs, safely.
+ *
+ * message_decode() walks the raw bytes by descriptor first and refuses what protobuf-c would accept
+ * and must not: a NUL inside a string, invalid UTF-8 is left alone (paths are bytes), nesting past
+ * MESSAGE_MAX_DEPTH, more repetitions of a field than its limit (message_limits.c names the field
+ * and the reason). It then unpacks with an allocator that charges a budget, so that no frame can
+ * cost more memory than the budget has. Repeated map keys: the last wins.
+ */
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum { MESSAGE_MAX_DEPTH = 32 };
+
+/* Memory that decoded messages may take. The parent, if any, is charged too: one budget per
+ * request below one per connection. */
+struct message_budget {
+	size_t limit, used;		/* bytes */
+	struct message_budget *parent;	/* borrowed, or NULL */
+};
+
+/*
+ * Decodes data into a new message, owned by the caller and freed with message_free() and the same
+ * budget. -EBADMSG (malformed or refused: err says which field), -E2BIG (over the budget), -ENOMEM.
+ */
+int message_decode(const ProtobufCMessageDescriptor *desc, struct slice data,
+	struct message_budget *budget, ProtobufCMessage **ret, struct err *err) must_check;
+void message_free(ProtobufCMessage *msg, struct message_budget *budget);
+
+/* Only the walk: what message_decode does before it unpacks. The fuzz target's entry. */
+int message_check(const ProtobufCMessageDescriptor *desc, struct slice data, struct err *err)
+	must_check;
+
+/* Appends the encoding of msg to b. */
+int message_encode(const ProtobufCMessage *msg, struct buf *b) must_check;
+
+/* Sets an optional scalar and its has_ flag: MESSAGE_SET(&req, timeout, 5). */
+#define MESSAGE_SET(msg, field, value) ((msg)->has_##field = 1, (msg)->field = (value))

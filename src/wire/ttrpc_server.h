@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A ttRPC server on the loop.
+ *
+ * Every request becomes a struct ttrpc_call and is handed to the handler of its method. The handler
+ * may answer at once, or keep the call and answer later (parked), in any order. Each call ends by
+ * exactly one of ttrpc_call_reply, ttrpc_call_fail and ttrpc_call_drop; the call and its request
+ * message are gone after it.
+ *
+ * When the deadline of a call passes, or its peer leaves, the server has answered (or there is
+ * nobody to answer) and calls the function set by ttrpc_call_on_cancel, once. The handler may then
+ * drop the call, or let its work run to the end and reply as usual: such a reply goes nowhere. A call
+ * without that function runs to its end unseen.
+ *
+ * Peers are bounded: by connections, by calls in flight per connection, by decoded bytes per call
+ * and per connection, and by unsent replies (a connection whose peer does not read is not read from
+ * until it does).
+ */
+#include <protobuf-c/protobuf-c.h>
+
+#include "base/err.h"
+#include "loop/loop.h"
+
+struct ttrpc_server;
+struct ttrpc_call;
+
+typedef void ttrpc_handler_fn(struct ttrpc_call *call, const ProtobufCMessage *request, void *user);
+typedef void ttrpc_cancel_fn(void *data);
+
+struct ttrpc_method {
+	const char *service; /* "grpc.AgentService" */
+	const char *method;  /* "CreateContainer" */
+	const ProtobufCMessageDescriptor *request;
+	ttrpc_handler_fn *handle; /* NULL: known, answered UNIMPLEMENTED by name */
+};
+
+struct ttrpc_server_config {
+	const struct ttrpc_method *methods; /* borrowed for the server's life */
+	size_t n_methods;
+	void *user; /* handed to handlers */
+	/* Status for an unknown service: 3 for the agent, 12 for the shim (both as upstream). */
+	uint8_t unknown_service_status;
+	size_t max_connections;	   /* 0: 128 */
+	size_t max_calls;	   /* in flight per connection; 0: 16384 */
+	size_t call_budget;	   /* decoded bytes; 0: 16 MiB */
+	size_t connection_budget;  /* decoded bytes; 0: 64 MiB */
+	size_t max_unsent;	   /* bytes of replies waiting before reading stops; 0: 8 MiB */
+};
+
+/* listen_fd (any stream socket, listening) is taken over and made non-blocking; -1: none, and
+ * connections come by ttrpc_server_add. */
+int ttrpc_server_new(struct loop *loop, int listen_fd, const struct ttrpc_server_config *config,
+	struct ttrpc_server **ret) must_check;
+/* Takes over a connected socket. */
+int ttrpc_server_add(struct ttrpc_server *server, int fd) must_check;
+/* Stops accepting; connections stay. */
+void ttrpc_server_stop_accepting(struct ttrpc_server *server);
+/* Cancels every call, closes every connection. Calls that their handlers still hold stay valid
+ * until answered or dropped. */
+void ttrpc_server_free(struct ttrpc_server *server);
+/* True when no reply waits to be sent and no call is in flight. */
+bool ttrpc_server_is_idle(const struct ttrpc_server *server);
+/* Calls fn once, from the loop, when every reply queued so far has been sent (or its peer left). */
+int ttrpc_server_on_flushed(struct ttrpc_server *server, void (*fn)(void *data), void *data)
+	must_check;
+
+/* reply: any message; borrowed during the call. NULL: google.protobuf.Empty. */
+void ttrpc_call_reply(struct ttrpc_call *call, const ProtobufCMessage *reply);
+/* Status by wire_status_of(err), text err->msg. */
+void ttrpc_call_fail(struct ttrpc_call *call, const struct err *err);
+/* Ends the call without an answer: only after cancellation. */
+void ttrpc_call_drop(struct ttrpc_call *call);
+
+/* fn runs from the loop, never inside a handler's own call. NULL removes it. */
+void ttrpc_call_on_cancel(struct ttrpc_call *call, ttrpc_cancel_fn *fn, void *data);
+bool ttrpc_call_is_cancelled(const struct ttrpc_call *call);
+/* CLOCK_MONOTONIC; INT64_MAX: none. */
+int64_t ttrpc_call_deadline_ns(const struct ttrpc_call *call);
+/* The first value of the metadata key (lower case), or NULL. */
+const char *ttrpc_call_metadata(const struct ttrpc_call *call, const char *key);
+const struct ttrpc_method *ttrpc_call_method(const struct ttrpc_call *call);
+/* The request, as long as the call lives. */
+const ProtobufCMessage *ttrpc_call_request(const struct ttrpc_call *call);
