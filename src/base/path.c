@@ -33,46 +33,50 @@ int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
 		RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+/* Makes prefix, of which all but the last component (name, inside prefix) is there. */
+static int mkdir_last(int root_fd, char *prefix, char *name, mode_t mode)
+{
+	auto_fd int parent = -1;
+	char first = *name;
+
+	*name = '\0';
+	parent = path_open_in_root(root_fd, prefix, O_PATH | O_DIRECTORY, 0);
+	*name = first;
+	if (parent < 0)
+		return parent;
+	/* EEXIST is a dangling link, or somebody quicker: the caller opens it again and sees. */
+	return mkdirat(parent, name, mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 int path_mkdir_in_root(int root_fd, const char *path, mode_t mode)
 {
 	auto_free char *prefix = strdup(path);
-	char *end = prefix;
 
 	if (!prefix)
 		return -ENOMEM;
 	/* One component more each time, always resolved from the root, so that links on the way are
 	 * followed inside it. */
-	while (end && *end) {
-		char *slash;
-		auto_fd int parent = -1;
+	for (char *name = prefix + strspn(prefix, "/"); *name;) {
+		char *slash = strchr(name, '/');
 		int fd;
 
-		end += strspn(end, "/");
-		if (!*end)
-			break;
-		slash = strchr(end, '/');
 		if (slash)
 			*slash = '\0';
 		fd = path_open_in_root(root_fd, prefix, O_PATH | O_DIRECTORY, 0);
 		if (fd == -ENOENT) {
-			char saved = *end;
+			int r = mkdir_last(root_fd, prefix, name, mode);
 
-			*end = '\0';
-			parent = path_open_in_root(root_fd, prefix, O_PATH | O_DIRECTORY, 0);
-			*end = saved;
-			if (parent < 0)
-				return parent;
-			/* A dangling link: mkdirat says EEXIST, and the walk below fails again. */
-			if (mkdirat(parent, end, mode) < 0 && errno != EEXIST)
-				return -errno;
+			if (r < 0)
+				return r;
 			fd = path_open_in_root(root_fd, prefix, O_PATH | O_DIRECTORY, 0);
 		}
 		if (fd < 0)
 			return fd;
 		close_fd(fd);
-		if (slash)
-			*slash = '/';
-		end = slash;
+		if (!slash)
+			break;
+		*slash = '/';
+		name = slash + strspn(slash, "/");
 	}
 	return path_open_in_root(root_fd, path, O_PATH | O_DIRECTORY, 0);
 }

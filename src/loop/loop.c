@@ -130,8 +130,7 @@ static void fire_timers(struct loop *loop)
 {
 	int64_t now = clock_now_ns();
 
-	/* A callback may free or re-arm any timer, so the search starts over after each; one armed for
-	 * the past by a callback waits for the next round. */
+	/* A callback may free or re-arm any timer, so the search starts over after each. */
 	for (;;) {
 		struct source *due = NULL;
 
