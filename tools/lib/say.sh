@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# What every script here says and how: one line per step on stderr, so that stdout stays data.
+
+say() {
+	printf '%s: %s\n' "${say_name:-${0##*/}}" "$*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+need_root() {
+	((EUID == 0)) || die "must run as root"
+}
+
+# Milliseconds of the monotonic clock (uptime has only hundredths: enough for a progress line).
+now_ms() {
+	local up rest
+	read -r up rest < /proc/uptime
+	echo "$((10#${up%.*} * 1000 + 10#${up#*.} * 10))"
+}
+
+# run_quietly LOG COMMAND...: output goes to LOG, shown only when the command fails.
+run_quietly() {
+	local log=$1
+	shift
+	if ! "$@" > "$log" 2>&1 < /dev/null; then
+		tail -n 40 "$log" >&2
+		say "failed: $* (whole output: $log)"
+		return 1
+	fi
+}
