@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# apt without questions and without needless work. Needs say.sh.
+# apt without questions and without needless work. Needs base.sh.
 
 # update: 1 once the lists have been read in this run.
 apt_updated=0

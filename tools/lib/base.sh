@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# What every script here says and how: one line per step on stderr, so that stdout stays data.
+# What every script here starts with. It speaks one line per step, on stderr: stdout stays data.
+
+# `su` keeps a user's PATH, where depmod and runc are not; apt's answers are read, so not translated.
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C.UTF-8
 
 say() {
 	printf '%s: %s\n' "${say_name:-${0##*/}}" "$*" >&2
