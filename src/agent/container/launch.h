@@ -11,6 +11,10 @@
  *
  * Everything a failed, cancelled or timed-out launch has made (cgroup, processes, mounts in the
  * process's own namespace) is undone before done is called; the caller undoes what it made itself.
+ *
+ * A launch waits for no process: the end of file of its job's socket tells that the job is over, and
+ * agent/reaper.h, the only waiter, collects the job. The caller holds the reaper from launch_start
+ * until it has registered the pid that done reports, so that no exit status is lost.
  */
 #include <sys/types.h>
 

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/options.h"
+
+static int parse(struct options *o, const char *text, struct err *err)
+{
+	options_init(o);
+	return options_parse_cmdline(o, slice_of_str(text), err);
+}
+
+static void an_empty_command_line_gives_the_defaults(void **state)
+{
+	struct err err = ERR_INIT;
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, "", &err), 0);
+	assert_string_equal(o.server_addr, "vsock://-1:1024");
+	assert_string_equal(o.run_dir, "/run/kata-containers");
+	assert_int_equal(o.log_level, LOG_INFO);
+	assert_int_equal(o.log_port, 0);
+	assert_int_equal(o.container_pipe_size, 0);
+	assert_int_equal(o.not_supported, 0);
+}
+
+static void known_keys_are_taken_and_unknown_ones_ignored(void **state)
+{
+	struct err err = ERR_INIT;
+	struct options o;
+
+	(void)state;
+	assert_int_equal(
+		parse(&o,
+			"console=ttyS0 agent.log=debug\tagent.server_addr=unix:///a=b \n"
+			"agent.log_vport=1025 agent.container_pipe_size=65536 agent.nosuch=1 "
+			"quiet -- x=y=z =",
+			&err),
+		0);
+	assert_string_equal(o.server_addr, "unix:///a=b");
+	assert_int_equal(o.log_level, LOG_DEBUG);
+	assert_int_equal(o.log_port, 1025);
+	assert_int_equal(o.container_pipe_size, 65536);
+	assert_int_equal(o.not_supported, 0);
+}
+
+static void values_that_upstream_accepts_are_accepted(void **state)
+{
+	static const char *const rows[] = {
+		"agent.log=trace",
+		"agent.log=warn",
+		"agent.log=warning",
+		"agent.log=critical",
+		"agent.log=fatal",
+		"agent.log=panic",
+		"agent.hotplug_timeout=0",
+		"agent.hotplug_timeout=18446744073709551615",
+		"agent.log_vport=0",
+		"agent.log_vport=-5",
+		"agent.log_vport=2147483647",
+		"agent.container_pipe_size=0",
+		"agent.debug_console_vport=x",
+		"agent.visible_cdi_devices=perhaps",
+		"cgroup_no_v1=all",
+		"cgroup_no_v1=net_cls",
+		"systemd.unified_cgroup_hierarchy=0",
+		"agent.https_proxy=http://proxy:3128",
+		"agent.no_proxy=",
+		"agent.guest_components_rest_api=attestation",
+		"agent.guest_components_procs=none",
+		"agent.secure_storage_integrity=2",
+		"agent.mem_agent_memcg_swap=false",
+		"agent.mem_agent_memcg_swappiness_max=255",
+		"agent.mem_agent_compact_sec_max=-9223372036854775808",
+		"agent.debug_consolex",
+		"agent.logx=1",
+		"agent.log",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+		struct options o;
+
+		if (parse(&o, rows[i], &err) != 0)
+			fail_msg("%s: %s", rows[i], err.msg);
+		assert_int_equal(o.not_supported, 0);
+	}
+}
+
+static void values_that_cannot_be_meant_are_refused(void **state)
+{
+	static const char *const rows[] = {
+		"agent.log=",
+		"agent.log=loud",
+		"agent.log=INFO",
+		"agent.server_addr=",
+		"agent.hotplug_timeout=",
+		"agent.hotplug_timeout=-1",
+		"agent.hotplug_timeout=3s",
+		"agent.hotplug_timeout=+3",
+		"agent.hotplug_timeout=18446744073709551616",
+		"agent.log_vport=",
+		"agent.log_vport=x",
+		"agent.log_vport=2147483648",
+		"agent.container_pipe_size=-1",
+		"agent.container_pipe_size=big",
+		"agent.container_pipe_size=2147483648",
+		"agent.https_proxy=",
+		"agent.https_proxy=//x",
+		"agent.https_proxy=http",
+		"agent.guest_components_rest_api=",
+		"agent.guest_components_rest_api=al",
+		"agent.guest_components_procs=all",
+		"agent.guest_components_procs=none|attestation-agent",
+		"agent.mem_agent_memcg_swap=1",
+		"agent.mem_agent_memcg_swappiness_max=256",
+		"agent.mem_agent_compact_sec_max=9223372036854775808",
+		"agent.mem_agent_compact_sec_max=-9223372036854775809",
+		"agent.mem_agent_compact_sec_max=--1",
+		"agent.config_file=/etc/x.toml",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+		struct options o;
+		auto_free char *key = strndup(rows[i], strcspn(rows[i], "="));
+
+		if (parse(&o, rows[i], &err) == 0)
+			fail_msg("%s was accepted", rows[i]);
+		assert_true(err.code != 0);
+		if (strcmp(key, "agent.server_addr") != 0)
+			assert_non_null(strstr(err.msg, key));
+	}
+}
+
+static void features_to_come_are_noted(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int bits;
+	} rows[] = {
+		{"agent.debug_console agent.debug_console_vport=1026", 1U << OPTION_DEBUG_CONSOLE},
+		{"agent.debug_console=true", 0},
+		{"agent.trace", 1U << OPTION_TRACING},
+		{"agent.trace=1", 1U << OPTION_TRACING},
+		{"agent.trace=true", 1U << OPTION_TRACING},
+		{"agent.trace=-1", 1U << OPTION_TRACING},
+		{"agent.trace=0", 0},
+		{"agent.trace=yes", 0},
+		{"agent.trace=true=true", 0},
+		{"agent.passfd_listener_port=1027", 1U << OPTION_PASSFD},
+		{"agent.passfd_listener_port=0", 0},
+		{"agent.mem_agent_enable=true agent.mem_agent_compact_order=9",
+			1U << OPTION_MEM_AGENT},
+		{"agent.mem_agent_compact_order=9 agent.mem_agent_enable=1",
+			1U << OPTION_MEM_AGENT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+		struct options o;
+
+		assert_int_equal(parse(&o, rows[i].text, &err), 0);
+		if (o.not_supported != rows[i].bits)
+			fail_msg("%s: %#x", rows[i].text, o.not_supported);
+	}
+	assert_string_equal(option_later_name(OPTION_TRACING), "agent.trace");
+}
+
+static void unusual_texts_are_refused_or_harmless(void **state)
+{
+	auto_free char *big = malloc(OPTIONS_MAX_CMDLINE + 1), *addr = NULL;
+	struct err err = ERR_INIT;
+	struct options o;
+
+	(void)state;
+	options_init(&o);
+	assert_int_equal(options_parse_cmdline(&o, slice_of("a\0b", 3), &err), -EINVAL);
+
+	memset(big, 'x', OPTIONS_MAX_CMDLINE + 1);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(
+		options_parse_cmdline(&o, slice_of(big, OPTIONS_MAX_CMDLINE + 1), &err), -E2BIG);
+	assert_int_equal(options_parse_cmdline(&o, slice_of(big, OPTIONS_MAX_CMDLINE), &err), 0);
+
+	err = (struct err)ERR_INIT;
+	assert_true(asprintf(&addr, "agent.server_addr=unix://%0200d", 0) > 0);
+	assert_int_equal(options_parse_cmdline(&o, slice_of_str(addr), &err), -ENAMETOOLONG);
+	assert_string_equal(o.server_addr, "vsock://-1:1024");
+}
+
+static void the_environment_overrides_the_command_line(void **state)
+{
+	struct err err = ERR_INIT;
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse(&o, "agent.server_addr=vsock://-1:9 agent.log=error", &err), 0);
+	setenv("KATA_AGENT_SERVER_ADDR", "unix://@x", 1);
+	setenv("KATA_AGENT_LOG_LEVEL", "nonsense", 1);
+	setenv("KIHON_AGENT_RUN_DIR", "/tmp/x", 1);
+	assert_int_equal(options_parse_environment(&o, true, &err), 0);
+	assert_string_equal(o.server_addr, "unix://@x");
+	assert_string_equal(o.run_dir, "/run/kata-containers");
+	assert_int_equal(o.log_level, LOG_ERROR);
+
+	setenv("KATA_AGENT_LOG_LEVEL", "debug", 1);
+	assert_int_equal(options_parse_environment(&o, false, &err), 0);
+	assert_int_equal(o.log_level, LOG_DEBUG);
+	assert_string_equal(o.run_dir, "/tmp/x");
+
+	setenv("KIHON_AGENT_RUN_DIR", "relative", 1);
+	assert_int_equal(options_parse_environment(&o, false, &err), -EINVAL);
+	unsetenv("KIHON_AGENT_RUN_DIR");
+	err = (struct err)ERR_INIT;
+	setenv("KATA_AGENT_SERVER_ADDR", "", 1);
+	assert_int_equal(options_parse_environment(&o, true, &err), -EINVAL);
+	unsetenv("KATA_AGENT_SERVER_ADDR");
+	unsetenv("KATA_AGENT_LOG_LEVEL");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_command_line_gives_the_defaults),
+		cmocka_unit_test(known_keys_are_taken_and_unknown_ones_ignored),
+		cmocka_unit_test(values_that_upstream_accepts_are_accepted),
+		cmocka_unit_test(values_that_cannot_be_meant_are_refused),
+		cmocka_unit_test(features_to_come_are_noted),
+		cmocka_unit_test(unusual_texts_are_refused_or_harmless),
+		cmocka_unit_test(the_environment_overrides_the_command_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
