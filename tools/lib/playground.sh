@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154  # shared with the script that sources it
 # A private containerd with Kihon as a runtime: its own root, state, socket and configuration. Nothing
 # of a system containerd is used or touched. Needs base.sh, build.sh and $top.
 #

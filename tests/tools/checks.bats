@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# The static checks find what they are for.
+
+setup() {
+	tree=$BATS_TEST_TMPDIR/tree
+	mkdir -p "$tree"/src/{base,wire,linux,oci,agent,shim} "$tree/tests"
+}
+
+@test "layers: an include downwards passes" {
+	printf '#include "base/err.h"\n#include "agent.pb-c.h"\n' > "$tree/src/wire/a.c"
+	printf '#include "oci/spec.h"\n' > "$tree/src/agent/a.c"
+	run "$BATS_TEST_DIRNAME/layers" "$tree"
+	[ "$status" -eq 0 ]
+}
+
+@test "layers: upwards, sideways, unknown and unfoldered includes fail" {
+	local folder header
+	while read -r folder header; do
+		echo "#include \"$header\"" > "$tree/src/$folder/bad.c"
+		run "$BATS_TEST_DIRNAME/layers" "$tree"
+		rm "$tree/src/$folder/bad.c"
+		[ "$status" -eq 1 ]
+		[[ $output == *"src/$folder/bad.c:1:"* ]]
+	done <<-END
+	base wire/x.h
+	wire linux/x.h
+	linux wire/x.h
+	wire oci/x.h
+	agent config/x.h
+	shim agent/x.h
+	base agent.pb-c.h
+	base nowhere/x.h
+	base x.h
+	END
+}
+
+@test "layers: a folder that is no layer fails" {
+	mkdir "$tree/src/utils"
+	run "$BATS_TEST_DIRNAME/layers" "$tree"
+	[ "$status" -eq 1 ]
+}
+
+@test "banned: calls are found, words in comments, strings and longer names are not" {
+	printf '/* strcpy(a) */\nconst char *s = "system(1)";\nint loop_add_signal(int); // popen(\n' \
+		> "$tree/src/base/a.c"
+	run "$BATS_TEST_DIRNAME/banned" "$tree"
+	[ "$status" -eq 0 ]
+	printf 'void f(void) { sprintf(a, "x"); }\nvoid g(void) {\n\tsystem ("x"); }\n' > "$tree/src/base/a.c"
+	run "$BATS_TEST_DIRNAME/banned" "$tree"
+	[ "$status" -eq 1 ]
+	[[ $output == *"a.c:1: sprintf"* ]]
+	[[ $output == *"a.c:3: system"* ]]
+}
