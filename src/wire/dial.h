@@ -5,8 +5,8 @@
  * handshake "CONNECT <port>\n" / "OK <port>\n" of Firecracker on a unix socket), unix://PATH and
  * unix://@ABSTRACT.
  *
- * A guest that has not booted yet refuses or hangs up; the dial then tries again every retry_ns until
- * deadline_ns.
+ * A guest that has not booted yet refuses or hangs up; the dial then tries again every retry_ns
+ * until deadline_ns.
  */
 #include "base/err.h"
 #include "loop/loop.h"
@@ -18,10 +18,10 @@ struct dial;
 typedef void dial_fn(void *data, int fd, const struct err *err);
 
 struct dial_config {
-	const char *address;   /* borrowed during the call */
-	int64_t retry_ns;      /* between attempts */
-	int64_t deadline_ns;   /* CLOCK_MONOTONIC */
-	int64_t attempt_ns;    /* an attempt (connect and handshake) that takes longer is given up */
+	const char *address; /* borrowed during the call */
+	int64_t retry_ns;    /* between attempts */
+	int64_t deadline_ns; /* CLOCK_MONOTONIC */
+	int64_t attempt_ns;  /* an attempt (connect and handshake) that takes longer is given up */
 };
 
 /* -EINVAL: the address cannot be parsed (err names it). */

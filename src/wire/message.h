@@ -7,7 +7,8 @@
  * and must not: a NUL inside a string, invalid UTF-8 is left alone (paths are bytes), nesting past
  * MESSAGE_MAX_DEPTH, more repetitions of a field than its limit (message_limits.c names the field
  * and the reason). It then unpacks with an allocator that charges a budget, so that no frame can
- * cost more memory than the budget has. Repeated map keys: the last wins.
+ * cost more memory than the budget has. Repeated map keys: the last wins; an entry always has its
+ * key and value, also where the encoder left them out as empty.
  */
 #include <protobuf-c/protobuf-c.h>
 
@@ -19,21 +20,23 @@ enum { MESSAGE_MAX_DEPTH = 32 };
 /* Memory that decoded messages may take. The parent, if any, is charged too: one budget per
  * request below one per connection. */
 struct message_budget {
-	size_t limit, used;		/* bytes */
-	struct message_budget *parent;	/* borrowed, or NULL */
+	size_t limit, used;	       /* bytes */
+	struct message_budget *parent; /* borrowed, or NULL */
 };
 
 /*
  * Decodes data into a new message, owned by the caller and freed with message_free() and the same
- * budget. -EBADMSG (malformed or refused: err says which field), -E2BIG (over the budget), -ENOMEM.
+ * budget (NULL: none, for bytes of our own). -EBADMSG (malformed or refused: err says which field),
+ * -E2BIG (over the budget), -ENOMEM.
  */
 int message_decode(const ProtobufCMessageDescriptor *desc, struct slice data,
 	struct message_budget *budget, ProtobufCMessage **ret, struct err *err) must_check;
+/* NULL is fine. */
 void message_free(ProtobufCMessage *msg, struct message_budget *budget);
 
 /* Only the walk: what message_decode does before it unpacks. The fuzz target's entry. */
-int message_check(const ProtobufCMessageDescriptor *desc, struct slice data, struct err *err)
-	must_check;
+int message_check(
+	const ProtobufCMessageDescriptor *desc, struct slice data, struct err *err) must_check;
 
 /* Appends the encoding of msg to b. */
 int message_encode(const ProtobufCMessage *msg, struct buf *b) must_check;

@@ -10,8 +10,8 @@
  *
  * When the deadline of a call passes, or its peer leaves, the server has answered (or there is
  * nobody to answer) and calls the function set by ttrpc_call_on_cancel, once. The handler may then
- * drop the call, or let its work run to the end and reply as usual: such a reply goes nowhere. A call
- * without that function runs to its end unseen.
+ * drop the call, or let its work run to the end and reply as usual: such a reply goes nowhere. A
+ * call without that function runs to its end unseen.
  *
  * Peers are bounded: by connections, by calls in flight per connection, by decoded bytes per call
  * and per connection, and by unsent replies (a connection whose peer does not read is not read from
@@ -41,38 +41,45 @@ struct ttrpc_server_config {
 	void *user; /* handed to handlers */
 	/* Status for an unknown service: 3 for the agent, 12 for the shim (both as upstream). */
 	uint8_t unknown_service_status;
-	size_t max_connections;	   /* 0: 128 */
-	size_t max_calls;	   /* in flight per connection; 0: 16384 */
-	size_t call_budget;	   /* decoded bytes; 0: 16 MiB */
-	size_t connection_budget;  /* decoded bytes; 0: 64 MiB */
-	size_t max_unsent;	   /* bytes of replies waiting before reading stops; 0: 8 MiB */
+	/* Above it a new connection is closed. One whose peer left counts as long as handlers hold
+	 * calls of it. 0: 128. */
+	size_t max_connections;
+	size_t max_calls;	  /* in flight per connection, then RESOURCE_EXHAUSTED; 0: 16384 */
+	size_t call_budget;	  /* decoded bytes; 0: 16 MiB */
+	size_t connection_budget; /* decoded bytes; 0: 64 MiB */
+	/* Bytes of replies waiting before reading stops. Calls in flight by then may still be
+	 * answered; past twice this and one message the peer is disconnected. 0: 8 MiB. */
+	size_t max_unsent;
 };
 
-/* listen_fd (any stream socket, listening) is taken over and made non-blocking; -1: none, and
- * connections come by ttrpc_server_add. */
+/* listen_fd (any stream socket, listening) is taken over, also on failure, and made non-blocking;
+ * -1: none, and connections come by ttrpc_server_add. */
 int ttrpc_server_new(struct loop *loop, int listen_fd, const struct ttrpc_server_config *config,
 	struct ttrpc_server **ret) must_check;
-/* Takes over a connected socket. */
+/* Takes over a connected socket, also on failure. -EMFILE: there are max_connections already. */
 int ttrpc_server_add(struct ttrpc_server *server, int fd) must_check;
 /* Stops accepting; connections stay. */
 void ttrpc_server_stop_accepting(struct ttrpc_server *server);
-/* Cancels every call, closes every connection. Calls that their handlers still hold stay valid
- * until answered or dropped. */
+/* Cancels every call (their cancel functions run before it returns), closes every connection. Calls
+ * that their handlers still hold stay valid until answered or dropped. May be called from any
+ * callback of the server. NULL is fine. */
 void ttrpc_server_free(struct ttrpc_server *server);
 /* True when no reply waits to be sent and no call is in flight. */
 bool ttrpc_server_is_idle(const struct ttrpc_server *server);
-/* Calls fn once, from the loop, when every reply queued so far has been sent (or its peer left). */
-int ttrpc_server_on_flushed(struct ttrpc_server *server, void (*fn)(void *data), void *data)
-	must_check;
+/* Calls fn once, from the loop, when every reply queued so far has been sent (or its peer left).
+ * -EBUSY: somebody waits already. */
+int ttrpc_server_on_flushed(
+	struct ttrpc_server *server, void (*fn)(void *data), void *data) must_check;
 
 /* reply: any message; borrowed during the call. NULL: google.protobuf.Empty. */
 void ttrpc_call_reply(struct ttrpc_call *call, const ProtobufCMessage *reply);
 /* Status by wire_status_of(err), text err->msg. */
 void ttrpc_call_fail(struct ttrpc_call *call, const struct err *err);
-/* Ends the call without an answer: only after cancellation. */
+/* Ends the call without an answer: only after cancellation (the peer is told INTERNAL else). */
 void ttrpc_call_drop(struct ttrpc_call *call);
 
-/* fn runs from the loop, never inside a handler's own call. NULL removes it. */
+/* fn runs from the loop, never inside a handler's own call; soon, if the call is cancelled already.
+ * NULL removes it. */
 void ttrpc_call_on_cancel(struct ttrpc_call *call, ttrpc_cancel_fn *fn, void *data);
 bool ttrpc_call_is_cancelled(const struct ttrpc_call *call);
 /* CLOCK_MONOTONIC; INT64_MAX: none. */

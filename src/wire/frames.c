@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/frames.h"
+
+#include <assert.h>
+#include <sys/socket.h>
+
+enum {
+	READ_SIZE = 4096,      /* when no header is known: many small frames at once */
+	READ_STEP = 64 * 1024, /* of a large frame, or as much again as has arrived */
+};
+
+void frames_init(struct frames *f, int fd)
+{
+	*f = (struct frames){.fd = fd};
+}
+
+void frames_fini(struct frames *f)
+{
+	close_fd(take_fd(&f->fd));
+	buf_fini(&f->in);
+	buf_fini(&f->out);
+}
+
+/* Forgets the frame last taken. An empty buffer keeps no memory: most peers are idle. */
+static void release_taken(struct frames *f)
+{
+	if (f->n_taken)
+		buf_consume(&f->in, f->n_taken);
+	f->n_taken = 0;
+	if (buf_len(&f->in) == 0)
+		buf_fini(&f->in);
+}
+
+static size_t next_read_size(const struct frames *f)
+{
+	size_t have = buf_len(&f->in), whole, rest, step;
+
+	if (have < TTRPC_HEADER_SIZE)
+		return READ_SIZE;
+	whole = TTRPC_HEADER_SIZE + (size_t)ttrpc_header_decode(buf_slice(&f->in).p).len;
+	assert(have < whole);
+	rest = whole - have;
+	step = have > READ_STEP ? have : READ_STEP;
+	return rest < step ? rest : step;
+}
+
+static int receive(int fd, void *p, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = recv(fd, p, size, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : (int)n;
+}
+
+static int skip_some(struct frames *f)
+{
+	uint8_t scratch[READ_SIZE];
+	int n = receive(f->fd, scratch, f->skip < sizeof(scratch) ? f->skip : sizeof(scratch));
+
+	if (n > 0)
+		f->skip -= (uint64_t)n;
+	return n;
+}
+
+int frames_fill(struct frames *f)
+{
+	size_t size;
+	uint8_t *to;
+	int n;
+
+	release_taken(f);
+	if (f->skip)
+		return skip_some(f);
+	size = next_read_size(f);
+	to = buf_reserve(&f->in, size);
+	if (!to)
+		return -ENOMEM;
+	n = receive(f->fd, to, size);
+	if (n > 0)
+		buf_commit(&f->in, (size_t)n);
+	else if (buf_len(&f->in) == 0)
+		buf_fini(&f->in);
+	return n;
+}
+
+enum frame_kind frames_next(struct frames *f, struct ttrpc_header *ret, struct slice *ret_payload)
+{
+	struct ttrpc_header h;
+	size_t len;
+
+	release_taken(f);
+	if (buf_len(&f->in) < TTRPC_HEADER_SIZE)
+		return FRAME_NONE;
+	h = ttrpc_header_decode(buf_slice(&f->in).p);
+	len = buf_len(&f->in) - TTRPC_HEADER_SIZE;
+	if (h.len > TTRPC_MAX_PAYLOAD) {
+		if (len > h.len)
+			len = h.len;
+		f->skip = h.len - len;
+		f->n_taken = TTRPC_HEADER_SIZE + len;
+		*ret = h;
+		*ret_payload = slice_of(NULL, 0);
+		return FRAME_TOO_LARGE;
+	}
+	if (len < h.len)
+		return FRAME_NONE;
+	f->n_taken = TTRPC_HEADER_SIZE + h.len;
+	*ret = h;
+	*ret_payload = slice_of(buf_slice(&f->in).p + TTRPC_HEADER_SIZE, h.len);
+	return FRAME_WHOLE;
+}
+
+int frames_queue(struct frames *f, uint32_t stream, enum ttrpc_type type, struct slice payload)
+{
+	struct ttrpc_header h = {
+		.len = (uint32_t)payload.len, .stream = stream, .type = (uint8_t)type};
+	uint8_t *to;
+
+	assert(payload.len <= TTRPC_MAX_PAYLOAD);
+	to = buf_reserve(&f->out, TTRPC_HEADER_SIZE + payload.len);
+	if (!to)
+		return -ENOMEM;
+	ttrpc_header_encode(&h, to);
+	if (payload.len)
+		memcpy(to + TTRPC_HEADER_SIZE, payload.p, payload.len);
+	buf_commit(&f->out, TTRPC_HEADER_SIZE + payload.len);
+	return 0;
+}
+
+int frames_flush(struct frames *f)
+{
+	while (frames_unsent(f)) {
+		struct slice s = buf_slice(&f->out);
+		ssize_t n = send(f->fd, s.p, s.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		f->n_sent += (uint64_t)n;
+		buf_consume(&f->out, (size_t)n);
+	}
+	buf_fini(&f->out);
+	return 0;
+}

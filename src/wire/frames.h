@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Private to src/wire: a connected stream socket cut into ttRPC frames. Nothing here waits or calls
+ * back: the owner asks for more bytes when the loop says so, takes frames, and flushes.
+ *
+ *	while ((r = frames_fill(f)) > 0)
+ *		while ((what = frames_next(f, &header, &payload)) != FRAME_NONE)
+ *			...
+ *
+ * Memory follows what the peer has really sent, not the length it claims, and is given back when
+ * the last frame has been taken.
+ */
+#include "base/buf.h"
+#include "wire/ttrpc.h"
+
+struct frames {
+	int fd;		 /* owned */
+	struct buf in;	 /* received; the frame last taken is still at its start */
+	size_t n_taken;	 /* bytes of that frame */
+	uint64_t skip;	 /* bytes of a too large frame still to be read and forgotten */
+	struct buf out;	 /* to be sent */
+	uint64_t n_sent; /* bytes, ever */
+};
+
+enum frame_kind {
+	FRAME_NONE, /* not yet whole */
+	FRAME_WHOLE,
+	FRAME_TOO_LARGE, /* header only; its payload will be skipped */
+};
+
+/* Takes fd over. */
+void frames_init(struct frames *f, int fd);
+void frames_fini(struct frames *f);
+
+/* Reads once; only when frames_next has said FRAME_NONE. The number of bytes, 0 at the end of
+ * input, -EAGAIN or another -errno. */
+int frames_fill(struct frames *f) must_check;
+/* The next frame that has arrived; payload is good until the next call of fill or next. */
+enum frame_kind frames_next(struct frames *f, struct ttrpc_header *ret, struct slice *ret_payload);
+
+/* Queues a frame; its len is payload's, at most TTRPC_MAX_PAYLOAD. */
+int frames_queue(
+	struct frames *f, uint32_t stream, enum ttrpc_type type, struct slice payload) must_check;
+/* Sends what the socket takes. 0, also when some is left; -errno when the peer is gone. */
+int frames_flush(struct frames *f) must_check;
+
+static inline size_t frames_unsent(const struct frames *f)
+{
+	return buf_len(&f->out);
+}

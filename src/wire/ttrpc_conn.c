@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Theory of operation. Each readable event fills the buffer and handles every whole frame in it;
+ * replies that handlers give at once are queued and sent together at the end. Replies that come
+ * later are sent when they come. Past max_unsent no frame is handled and nothing is read; the
+ * connection then waits to become writable. Calls that were in flight by then may still be
+ * answered: past twice the limit (and one message) their peer is disconnected.
+ *
+ * A socket is closed from the loop only (`broken` carries it there), because closing runs the
+ * cancel functions of other calls, which must not happen inside a handler.
+ */
+#include "wire/ttrpc_conn.h"
+
+#include "base/io.h"
+#include "base/log.h"
+#include "ttrpc.pb-c.h"
+#include "wire/status.h"
+
+/* Then others get their turn; the loop comes back, since there is more to read. */
+enum { FILLS_PER_ROUND = 16 };
+
+static bool may_read(const struct ttrpc_conn *conn)
+{
+	return conn->state == CONN_OPEN &&
+	       frames_unsent(&conn->frames) <= conn->server->config.max_unsent;
+}
+
+static void fail_later(struct ttrpc_conn *conn)
+{
+	if (conn->state != CONN_CLOSED)
+		deadlines_set(&conn->server->deadlines, &conn->broken, 0);
+}
+
+static void pass_flush_mark(struct ttrpc_conn *conn)
+{
+	struct ttrpc_server *server = conn->server;
+
+	conn->flush_mark = 0;
+	if (--server->n_unflushed == 0 && server->flushed_fn)
+		deadlines_set(&server->deadlines, &server->flushed, 0);
+}
+
+static void update_events(struct ttrpc_conn *conn)
+{
+	/* EPOLLPRI never comes on these sockets: it keeps them in the set for their hang-up. */
+	uint32_t events = EPOLLPRI;
+
+	if (conn->state == CONN_CLOSED)
+		return;
+	if (may_read(conn))
+		events |= EPOLLIN;
+	if (frames_unsent(&conn->frames) || conn->is_stalled)
+		events |= EPOLLOUT;
+	if (source_set_events(conn->io, events) < 0)
+		fail_later(conn);
+}
+
+static void flush(struct ttrpc_conn *conn)
+{
+	if (conn->state == CONN_CLOSED)
+		return;
+	if (frames_flush(&conn->frames) < 0 ||
+		(conn->state == CONN_ENDING && !frames_unsent(&conn->frames)))
+		fail_later(conn);
+	if (conn->flush_mark && conn->frames.n_sent >= conn->flush_mark)
+		pass_flush_mark(conn);
+}
+
+void ttrpc_conn_kick(struct ttrpc_conn *conn)
+{
+	if (conn->is_busy || conn->state == CONN_CLOSED)
+		return;
+	flush(conn);
+	update_events(conn);
+}
+
+static int queue_response(struct ttrpc_conn *conn, uint32_t stream, uint8_t status,
+	const char *text, const ProtobufCMessage *body)
+{
+	Ttrpc__Response response = TTRPC__RESPONSE__INIT;
+	Ttrpc__Status st = TTRPC__STATUS__INIT;
+	auto_buf struct buf payload = BUF_INIT, encoded = BUF_INIT;
+	int r = 0;
+
+	response.status = &st;
+	if (status != WIRE_OK) {
+		MESSAGE_SET(&st, code, status);
+		/* protobuf-c takes what it encodes by pointers to what may be changed. */
+		st.message = (char *)(uintptr_t)text;
+	}
+	if (body)
+		r = message_encode(body, &payload);
+	if (r == 0 && buf_len(&payload)) {
+		response.has_payload = 1;
+		response.payload = (ProtobufCBinaryData){
+			.data = payload.data + payload.start, .len = buf_len(&payload)};
+	}
+	if (r == 0)
+		r = message_encode(&response.base, &encoded);
+	if (r == 0 && buf_len(&encoded) > TTRPC_MAX_PAYLOAD)
+		return -EMSGSIZE;
+	if (r == 0)
+		r = frames_queue(&conn->frames, stream, TTRPC_RESPONSE, buf_slice(&encoded));
+	return r;
+}
+
+void ttrpc_conn_respond(struct ttrpc_conn *conn, uint32_t stream, uint8_t status, const char *text,
+	const ProtobufCMessage *body)
+{
+	int r;
+
+	if (conn->state == CONN_CLOSED)
+		return;
+	r = queue_response(conn, stream, status, text, body);
+	if (r == -EMSGSIZE)
+		r = queue_response(conn, stream, WIRE_INVALID_ARGUMENT,
+			"the response is larger than a message may be", NULL);
+	ttrpc_conn_kick(conn);
+	/* A peer that would wait for ever for this answer is better off without us. */
+	if (r < 0 || frames_unsent(&conn->frames) >
+			     2 * conn->server->config.max_unsent + TTRPC_MAX_PAYLOAD)
+		fail_later(conn);
+}
+
+static void handle_frame(struct ttrpc_conn *conn, enum frame_kind kind,
+	const struct ttrpc_header *h, struct slice payload)
+{
+	if (h->type != TTRPC_REQUEST && h->type != TTRPC_DATA) {
+		log_printf(LOG_DEBUG, "ttrpc", "frame of type %u ignored", h->type);
+		return;
+	}
+	if (kind == FRAME_TOO_LARGE)
+		ttrpc_conn_respond(conn, h->stream, WIRE_INVALID_ARGUMENT,
+			"message is larger than 4194304 bytes", NULL);
+	else if (h->type == TTRPC_DATA)
+		ttrpc_conn_respond(conn, h->stream, WIRE_INVALID_ARGUMENT, "no such stream", NULL);
+	else if (h->stream % 2 == 0)
+		ttrpc_conn_respond(
+			conn, h->stream, WIRE_INVALID_ARGUMENT, "stream id must be odd", NULL);
+	else
+		ttrpc_call_start(conn, h->stream, payload);
+}
+
+/* Handles what has arrived; false if the peer has to read first, or is gone. */
+static bool handle_frames(struct ttrpc_conn *conn)
+{
+	struct ttrpc_header h;
+	struct slice payload;
+	enum frame_kind kind;
+
+	while (conn->state == CONN_OPEN) {
+		if (!may_read(conn))
+			flush(conn);
+		conn->is_stalled = !may_read(conn);
+		if (conn->is_stalled)
+			return false;
+		kind = frames_next(&conn->frames, &h, &payload);
+		if (kind == FRAME_NONE)
+			return true;
+		handle_frame(conn, kind, &h, payload);
+	}
+	return false;
+}
+
+/* 0: nothing more for now. -EPIPE: the peer sends no more. */
+static int read_frames(struct ttrpc_conn *conn)
+{
+	for (int i = 0; i < FILLS_PER_ROUND && handle_frames(conn); i++) {
+		int r = frames_fill(&conn->frames);
+
+		if (r <= 0)
+			return r == -EAGAIN ? 0 : r == 0 ? -EPIPE : r;
+	}
+	/* What the last fill brought must not wait for more. */
+	handle_frames(conn);
+	return 0;
+}
+
+/* The peer has shut down its sending side: as upstream's, it has left, but gets what was answered.
+ */
+static void end_input(struct ttrpc_conn *conn)
+{
+	conn->state = CONN_ENDING;
+	conn->is_stalled = false;
+	ttrpc_call_cancel_all(conn);
+}
+
+static void on_io(void *data, int fd, uint32_t events)
+{
+	struct ttrpc_conn *conn = data;
+	int r = 0;
+
+	(void)fd;
+	conn->refs++;
+	conn->is_busy = true;
+	flush(conn);
+	if (may_read(conn))
+		r = read_frames(conn);
+	else if (events & (EPOLLHUP | EPOLLERR))
+		r = -ECONNRESET;
+	if (r == -EPIPE && conn->state == CONN_OPEN)
+		end_input(conn);
+	else if (r < 0)
+		ttrpc_conn_close(conn);
+	conn->is_busy = false;
+	ttrpc_conn_kick(conn);
+	ttrpc_conn_unref(conn);
+}
+
+static void fire_broken(struct deadline *deadline)
+{
+	ttrpc_conn_close(container_of(deadline, struct ttrpc_conn, broken));
+}
+
+int ttrpc_conn_new(struct ttrpc_server *server, int fd)
+{
+	struct ttrpc_conn *conn = calloc(1, sizeof(*conn));
+	int r;
+
+	if (!conn) {
+		close_fd(fd);
+		return -ENOMEM;
+	}
+	*conn = (struct ttrpc_conn){.server = server,
+		.refs = 1,
+		.budget.limit = server->config.connection_budget,
+		.broken.fire = fire_broken};
+	frames_init(&conn->frames, fd);
+	list_init(&conn->calls);
+	list_init(&conn->cancelled);
+	r = io_set_nonblock(fd, true);
+	if (r == 0)
+		r = loop_add_io(server->loop, fd, EPOLLIN | EPOLLPRI, on_io, conn, &conn->io);
+	if (r < 0) {
+		frames_fini(&conn->frames);
+		free(conn);
+		return r;
+	}
+	list_add(&server->conns, &conn->link);
+	server->n_conns++;
+	return 0;
+}
+
+void ttrpc_conn_close(struct ttrpc_conn *conn)
+{
+	if (conn->state == CONN_CLOSED)
+		return;
+	conn->state = CONN_CLOSED;
+	deadlines_clear(&conn->server->deadlines, &conn->broken);
+	source_free(take_ptr(&conn->io));
+	frames_fini(&conn->frames);
+	if (conn->flush_mark)
+		pass_flush_mark(conn);
+	ttrpc_call_cancel_all(conn);
+	ttrpc_conn_unref(conn);
+}
+
+void ttrpc_conn_unref(struct ttrpc_conn *conn)
+{
+	if (--conn->refs > 0)
+		return;
+	if (conn->server) {
+		list_remove(&conn->link);
+		conn->server->n_conns--;
+	}
+	free(conn);
+}
