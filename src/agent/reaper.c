@@ -9,7 +9,8 @@
 
 struct reaper_child {
 	struct list link;
-	pid_t pid;
+	struct reaper *reaper;
+	pid_t pid; /* 0: not known yet */
 	reaper_fn *fn;
 	void *data; /* borrowed from whoever registered */
 };
@@ -33,7 +34,7 @@ static bool collect_child(struct reaper_child *c)
 	struct reaper_child done;
 	int status;
 
-	if (waitpid(c->pid, &status, WNOHANG | __WALL) != c->pid)
+	if (c->pid == 0 || waitpid(c->pid, &status, WNOHANG | __WALL) != c->pid)
 		return false;
 	done = *c;
 	list_remove(&c->link);
@@ -130,19 +131,23 @@ void reaper_free(struct reaper *reaper)
 	free(reaper);
 }
 
-int reaper_add(
-	struct reaper *reaper, pid_t pid, reaper_fn *fn, void *data, struct reaper_child **ret)
+int reaper_prepare(struct reaper *reaper, reaper_fn *fn, void *data, struct reaper_child **ret)
 {
 	struct reaper_child *child = calloc(1, sizeof(*child));
 
 	if (!child)
 		return -ENOMEM;
-	*child = (struct reaper_child){.pid = pid, .fn = fn, .data = data};
+	*child = (struct reaper_child){.reaper = reaper, .fn = fn, .data = data};
 	list_add(&reaper->children, &child->link);
-	/* Its signal may have come and gone; fn must not run inside this call. */
-	source_set_deadline(reaper->soon, 0);
 	*ret = child;
 	return 0;
+}
+
+void reaper_watch(struct reaper_child *child, pid_t pid)
+{
+	child->pid = pid;
+	/* Its signal may have come and gone; fn must not run inside this call. */
+	source_set_deadline(child->reaper->soon, 0);
 }
 
 void reaper_remove(struct reaper_child *child)

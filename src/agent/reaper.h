@@ -10,7 +10,7 @@
  * needs no wait, its end of file tells, and the reaper collects it as unknown.
  *
  * A process may end before its pid is known here: a launch learns it from a message. While a hold
- * is taken, unknown children stay zombies, so that their status is still there for reaper_add().
+ * is taken, unknown children stay zombies, so that their status is still there for reaper_watch().
  */
 #include <sys/types.h>
 
@@ -26,13 +26,17 @@ int reaper_new(struct loop *loop, struct reaper **ret) must_check;
 /* All registrations must have been removed. */
 void reaper_free(struct reaper *reaper);
 
-/* Registers a child; fn runs once, from the loop, also if the child has ended already. */
-int reaper_add(struct reaper *reaper, pid_t pid, reaper_fn *fn, void *data,
-	struct reaper_child **ret) must_check;
+/*
+ * A registration in two steps: what can fail comes before the child is started. fn runs once, from
+ * the loop, also if the child has ended before reaper_watch().
+ */
+int reaper_prepare(
+	struct reaper *reaper, reaper_fn *fn, void *data, struct reaper_child **ret) must_check;
+void reaper_watch(struct reaper_child *child, pid_t pid);
 /* fn will not run; the child is unknown from now on. NULL is fine. */
 void reaper_remove(struct reaper_child *child);
 
-/* Take before starting what will be registered; drop after reaper_add, or when nothing was started.
+/* Take before starting what will be watched; drop after reaper_watch, or when nothing was started.
  * Holds nest. */
 void reaper_hold(struct reaper *reaper);
 void reaper_drop(struct reaper *reaper);

@@ -232,3 +232,8 @@ int log_level_parse(const char *text, enum log_level *ret)
 	}
 	return -EINVAL;
 }
+
+const char *log_level_name(enum log_level level)
+{
+	return long_names[level];
+}

@@ -40,3 +40,5 @@ void log_printf(enum log_level level, const char *subsystem, const char *fmt, ..
 
 /* "trace", "debug", "info", "warn", "warning", "error", "critical", "fatal", "panic": -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret) must_check;
+/* One that log_level_parse takes: "trace", ..., "fatal". */
+const char *log_level_name(enum log_level level);

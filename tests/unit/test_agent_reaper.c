@@ -71,6 +71,13 @@ static void on_exit_of(void *data, pid_t pid, int status)
 	f->n_calls++;
 }
 
+static void watch(
+	struct fixture *f, pid_t pid, reaper_fn *fn, void *data, struct reaper_child **ret)
+{
+	assert_int_equal(reaper_prepare(f->reaper, fn, data, ret), 0);
+	reaper_watch(*ret, pid);
+}
+
 static void turn(struct fixture *f)
 {
 	assert_int_equal(loop_run_once(f->loop, 5 * NS_PER_S), 0);
@@ -84,7 +91,7 @@ static void a_registered_child_is_reported_once(void **state)
 
 	reaper_hold(f->reaper);
 	pid = start(42);
-	assert_int_equal(reaper_add(f->reaper, pid, on_exit_of, f, &child), 0);
+	watch(f, pid, on_exit_of, f, &child);
 	reaper_drop(f->reaper);
 	wait_zombie(pid);
 	while (f->n_calls == 0)
@@ -118,7 +125,7 @@ static void a_child_that_ends_before_it_is_registered_keeps_its_status(void **st
 	wait_zombie(pid);
 	turn(f);
 	assert_false(is_gone(pid));
-	assert_int_equal(reaper_add(f->reaper, pid, on_exit_of, f, &child), 0);
+	watch(f, pid, on_exit_of, f, &child);
 	assert_int_equal(f->n_calls, 0);
 	reaper_drop(f->reaper);
 	while (f->n_calls == 0)
@@ -136,7 +143,7 @@ static void an_unknown_zombie_under_hold_does_not_hide_registered_children(void 
 	unknown = start(0);
 	wait_zombie(unknown);
 	known = start(3);
-	assert_int_equal(reaper_add(f->reaper, known, on_exit_of, f, &child), 0);
+	watch(f, known, on_exit_of, f, &child);
 	wait_zombie(known);
 	while (f->n_calls == 0)
 		turn(f);
@@ -155,7 +162,7 @@ static void a_removed_registration_is_not_called(void **state)
 
 	reaper_hold(f->reaper);
 	pid = start(1);
-	assert_int_equal(reaper_add(f->reaper, pid, on_exit_of, f, &child), 0);
+	watch(f, pid, on_exit_of, f, &child);
 	reaper_remove(child);
 	reaper_remove(NULL);
 	reaper_drop(f->reaper);
@@ -191,8 +198,8 @@ static void a_callback_may_remove_another_registration(void **state)
 	wait_zombie(blocker);
 	pid = start(0);
 	chain.other_pid = start(0);
-	assert_int_equal(reaper_add(f->reaper, pid, remove_other, &chain, &first), 0);
-	assert_int_equal(reaper_add(f->reaper, chain.other_pid, on_exit_of, f, &chain.other), 0);
+	watch(f, pid, remove_other, &chain, &first);
+	watch(f, chain.other_pid, on_exit_of, f, &chain.other);
 	wait_zombie(pid);
 	wait_zombie(chain.other_pid);
 	reaper_collect(f->reaper);

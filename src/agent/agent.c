@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/agent.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "agent/logport.h"
+#include "agent/rpc.h"
+#include "base/log.h"
+#include "wire/dial.h"
+#include "wire/status.h"
+
+/*
+ * What hosts may make us hold. One shim is one connection; exec tools and tests open a few more.
+ * Guests start at 128 MiB, of which decoded requests may take a quarter at most.
+ */
+enum {
+	MAX_CONNECTIONS = 32,
+	CONNECTION_BUDGET = 32 << 20,
+};
+
+static void announce(const struct agent *agent)
+{
+	log_write(LOG_INFO, "root", "announce", "agent-version", KIHON_VERSION, "api-version",
+		AGENT_API_VERSION, "init", agent->is_init ? "true" : "false", "server-address",
+		agent->options->server_addr, "log-level", log_level_name(agent->options->log_level),
+		"extra-features", "seccomp", NULL);
+	for (int i = 0; i < OPTION_LATER_COUNT; i++)
+		if (agent->options->not_supported & 1U << i)
+			log_printf(LOG_WARN, "root", "%s is not supported yet: ignored",
+				option_later_name(i));
+}
+
+static int open_log(struct agent *agent, struct err *err)
+{
+	char address[32];
+
+	if (agent->options->log_port == 0)
+		return logport_open(agent->loop, NULL, &agent->logport, err);
+	snprintf(address, sizeof(address), "vsock://-1:%" PRIu32, agent->options->log_port);
+	return logport_open(agent->loop, address, &agent->logport, err);
+}
+
+static int open_server(struct agent *agent, struct err *err)
+{
+	struct ttrpc_server_config config = {
+		.methods = rpc_methods,
+		.n_methods = rpc_n_methods,
+		.user = agent,
+		.unknown_service_status = WIRE_INVALID_ARGUMENT,
+		.max_connections = MAX_CONNECTIONS,
+		.connection_budget = CONNECTION_BUDGET,
+	};
+	int fd = dial_listen(agent->options->server_addr, err), r;
+
+	if (fd < 0)
+		return fd;
+	r = ttrpc_server_new(agent->loop, fd, &config, &agent->server);
+	if (r < 0)
+		return err_sys(err, -r, "serve %s", agent->options->server_addr);
+	log_write(LOG_INFO, "rpc", "ttRPC server started", "address", agent->options->server_addr,
+		NULL);
+	return 0;
+}
+
+static void on_stop_signal(void *data, int signo)
+{
+	(void)signo;
+	agent_stop(data);
+}
+
+/* As PID 1 nobody but the host ends us. */
+static int add_stop_signals(struct agent *agent)
+{
+	int r;
+
+	if (agent->is_init)
+		return 0;
+	r = loop_add_signal(agent->loop, SIGTERM, on_stop_signal, agent, &agent->sigterm);
+	if (r == 0)
+		r = loop_add_signal(agent->loop, SIGINT, on_stop_signal, agent, &agent->sigint);
+	return r;
+}
+
+static int set_up(struct agent *agent, struct err *err)
+{
+	int r = loop_new(&agent->loop);
+
+	if (r < 0)
+		return err_sys(err, -r, "event loop");
+	r = open_log(agent, err);
+	if (r < 0)
+		return r;
+	announce(agent);
+	/* Processes that a container leaves behind come to us, not to the guest's init. */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	r = reaper_new(agent->loop, &agent->reaper);
+	if (r == 0)
+		r = add_stop_signals(agent);
+	if (r < 0)
+		return err_sys(err, -r, "signals");
+	return open_server(agent, err);
+}
+
+int agent_new(const struct options *options, bool is_init, struct agent **ret, struct err *err)
+{
+	struct agent *agent = calloc(1, sizeof(*agent));
+	int r;
+
+	if (!agent)
+		return err_sys(err, ENOMEM, "start");
+	agent->options = options;
+	agent->is_init = is_init;
+	r = set_up(agent, err);
+	if (r < 0) {
+		agent_free(agent);
+		return r;
+	}
+	*ret = agent;
+	return 0;
+}
+
+int agent_serve(struct agent *agent, struct err *err)
+{
+	int r = loop_run(agent->loop);
+
+	return r < 0 ? err_sys(err, -r, "event loop") : 0;
+}
+
+static void on_flushed(void *data)
+{
+	struct agent *agent = data;
+
+	loop_stop(agent->loop, 0);
+}
+
+void agent_stop(struct agent *agent)
+{
+	ttrpc_server_stop_accepting(agent->server);
+	if (ttrpc_server_on_flushed(agent->server, on_flushed, agent) < 0)
+		loop_stop(agent->loop, 0);
+}
+
+void agent_free(struct agent *agent)
+{
+	if (!agent)
+		return;
+	if (agent->server)
+		ttrpc_server_free(agent->server);
+	source_free(agent->sigterm);
+	source_free(agent->sigint);
+	reaper_free(agent->reaper);
+	logport_close(agent->logport);
+	if (agent->loop)
+		loop_free(agent->loop);
+	free(agent);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The agent: one loop, one server, one sandbox. Every request handler is handed its struct agent.
+ *
+ * It serves until the sandbox has been destroyed, or, when it is not PID 1, until SIGTERM or
+ * SIGINT.
+ */
+#include "agent/options.h"
+#include "agent/reaper.h"
+#include "loop/loop.h"
+#include "wire/ttrpc_server.h"
+
+/* The version of the agent's API (Health.Version), which upstream has never changed. */
+#define AGENT_API_VERSION "0.0.1"
+
+struct logport;
+
+struct agent {
+	const struct options *options; /* borrowed */
+	struct loop *loop;
+	struct reaper *reaper;
+	struct logport *logport;
+	struct ttrpc_server *server;
+	struct source *sigterm, *sigint;
+	bool is_init; /* PID 1 of the guest */
+};
+
+/* Opens the log port, then the server's address. options must outlive the agent. */
+int agent_new(const struct options *options, bool is_init, struct agent **ret,
+	struct err *err) must_check;
+int agent_serve(struct agent *agent, struct err *err) must_check;
+void agent_free(struct agent *agent);
+
+/* Stops accepting, lets every reply out, then ends agent_serve. */
+void agent_stop(struct agent *agent);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/process.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+#include "agent.pb-c.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "wire/status.h"
+
+enum { MAX_STATUS_FILE = 16 << 10 };
+
+struct parked_wait {
+	struct list link;
+	struct ttrpc_call *call;
+};
+
+static void answer(struct process *p, struct ttrpc_call *call)
+{
+	Grpc__WaitProcessResponse reply = GRPC__WAIT_PROCESS_RESPONSE__INIT;
+
+	reply.has_status = 1;
+	reply.status = p->exit_code;
+	ttrpc_call_reply(call, &reply.base);
+}
+
+static struct ttrpc_call *unpark(struct parked_wait *parked)
+{
+	struct ttrpc_call *call = parked->call;
+
+	list_remove(&parked->link);
+	ttrpc_call_on_cancel(call, NULL, NULL);
+	free(parked);
+	return call;
+}
+
+static void on_cancel(void *data)
+{
+	ttrpc_call_drop(unpark(data));
+}
+
+/* The process may be gone afterwards. */
+static void answer_waiters(struct process *p)
+{
+	if (list_is_empty(&p->waiters))
+		return;
+	while (!list_is_empty(&p->waiters))
+		answer(p, unpark(container_of(p->waiters.next, struct parked_wait, link)));
+	p->waited(p->data, p);
+}
+
+static void on_drained(void *data)
+{
+	struct process *p = data;
+
+	if (--p->n_draining > 0)
+		return;
+	p->ended = true;
+	answer_waiters(p);
+}
+
+static void on_exit_of(void *data, pid_t pid, int status)
+{
+	struct process *p = data;
+
+	p->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	p->exited = true;
+	p->pid = 0;
+	p->child = NULL;
+	log_printf(LOG_DEBUG, "process", "process %d of %s ended, exit code %d", (int)pid, p->id,
+		p->exit_code);
+	/* One more than there are outputs: the process is still there after the first calls. */
+	p->n_draining = 3;
+	output_finish(&p->stdout_, on_drained, p);
+	output_finish(&p->stderr_, on_drained, p);
+	on_drained(p);
+}
+
+/* Makes the pipe of one stream: ours is the agent's end (0 to read, 1 to write). */
+static int open_pipe(int ours, int *ret_child, int *ret_ours)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	*ret_child = fds[1 - ours];
+	*ret_ours = fds[ours];
+	return io_set_nonblock(fds[ours], true);
+}
+
+static int open_pipes(struct process *p, uint32_t pipe_size)
+{
+	struct output *outputs[] = {&p->stdout_, &p->stderr_};
+	int fd = -1, r = open_pipe(1, &p->child_stdio[0], &fd);
+
+	if (r < 0) {
+		close_fd(fd);
+		return r;
+	}
+	r = input_open(&p->stdin_, fd);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(outputs); i++) {
+		fd = -1;
+		r = open_pipe(0, &p->child_stdio[i + 1], &fd);
+		if (r == 0 && pipe_size > 0 && fcntl(fd, F_SETPIPE_SZ, (int)pipe_size) < 0)
+			r = -errno;
+		if (r < 0)
+			close_fd(fd);
+		else
+			r = output_open(outputs[i], fd);
+	}
+	return r;
+}
+
+/* The slave's number may be another file's by the time it is opened by name: TIOCGPTPEER is not
+ * fooled (Linux 4.13). */
+static int open_terminal_fds(int *ret_master, int *ret_slave)
+{
+	auto_fd int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (master < 0 || unlockpt(master) < 0)
+		return -errno;
+	*ret_slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*ret_slave < 0)
+		return -errno;
+	*ret_master = take_fd(&master);
+	return io_set_nonblock(*ret_master, true);
+}
+
+/* Each user of the master has a descriptor of its own: the input may be closed before the output.
+ */
+static int open_terminal(struct process *p)
+{
+	int r = open_terminal_fds(&p->tty_fd, &p->child_stdio[0]), fd;
+
+	for (int i = 1; r >= 0 && i < 3; i++) {
+		p->child_stdio[i] = io_dup(p->child_stdio[0]);
+		r = p->child_stdio[i];
+	}
+	if (r < 0)
+		return r;
+	fd = io_dup(p->tty_fd);
+	r = fd < 0 ? fd : input_open(&p->stdin_, fd);
+	if (r < 0)
+		return r;
+	fd = io_dup(p->tty_fd);
+	return fd < 0 ? fd : output_open(&p->stdout_, fd);
+}
+
+static void close_child_stdio(struct process *p)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(p->child_stdio); i++)
+		close_fd(take_fd(&p->child_stdio[i]));
+}
+
+static int set_up(struct process *p, struct reaper *reaper, const struct process_config *config)
+{
+	int r;
+
+	p->id = strdup(config->id);
+	if (!p->id)
+		return -ENOMEM;
+	r = reaper_prepare(reaper, on_exit_of, p, &p->child);
+	if (r < 0)
+		return r;
+	return config->terminal ? open_terminal(p) : open_pipes(p, config->pipe_size);
+}
+
+int process_new(struct loop *loop, struct reaper *reaper, const struct process_config *config,
+	struct process **ret, struct err *err)
+{
+	struct process *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return err_sys(err, ENOMEM, "process %s", config->id);
+	*p = (struct process){
+		.child_stdio = {-1, -1, -1},
+		.tty_fd = -1,
+		.waited = config->waited,
+		.data = config->data,
+	};
+	list_init(&p->waiters);
+	input_init(&p->stdin_, loop);
+	output_init(&p->stdout_, loop);
+	output_init(&p->stderr_, loop);
+	r = set_up(p, reaper, config);
+	if (r < 0) {
+		err_sys(err, -r, "streams of process %s", config->id);
+		process_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+void process_free(struct process *p)
+{
+	struct err err = ERR_INIT;
+
+	if (!p)
+		return;
+	err_status(&err, ESRCH, WIRE_NOT_FOUND, "process %s has been removed", p->id ? p->id : "");
+	while (!list_is_empty(&p->waiters))
+		ttrpc_call_fail(
+			unpark(container_of(p->waiters.next, struct parked_wait, link)), &err);
+	reaper_remove(p->child);
+	input_fini(&p->stdin_);
+	output_fini(&p->stdout_);
+	output_fini(&p->stderr_);
+	close_child_stdio(p);
+	close_fd(p->tty_fd);
+	free(p->id);
+	free(p);
+}
+
+void process_launched(struct process *p, pid_t pid)
+{
+	p->pid = pid;
+	reaper_watch(p->child, pid);
+	/* As long as the agent has them open no end of file is seen. */
+	close_child_stdio(p);
+}
+
+void process_wait(struct process *p, struct ttrpc_call *call)
+{
+	struct parked_wait *parked;
+	struct err err = ERR_INIT;
+
+	if (p->ended) {
+		answer(p, call);
+		p->waited(p->data, p);
+		return;
+	}
+	parked = malloc(sizeof(*parked));
+	if (!parked) {
+		err_sys(&err, ENOMEM, "wait for process %s", p->id);
+		ttrpc_call_fail(call, &err);
+		return;
+	}
+	parked->call = call;
+	list_add(&p->waiters, &parked->link);
+	ttrpc_call_on_cancel(call, on_cancel, parked);
+}
+
+int process_signal(struct process *p, int signo)
+{
+	if (p->pid == 0)
+		return -ESRCH;
+	return kill(p->pid, signo) < 0 ? -errno : 0;
+}
+
+int process_resize(struct process *p, uint16_t rows, uint16_t columns)
+{
+	struct winsize size = {.ws_row = rows, .ws_col = columns};
+
+	if (p->tty_fd < 0)
+		return -ENOTTY;
+	return ioctl(p->tty_fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
+}
+
+bool process_handles(const struct process *p, int signo)
+{
+	static const char *const masks[] = {"\nSigBlk:\t", "\nSigIgn:\t", "\nSigCgt:\t"};
+	auto_buf struct buf text = BUF_INIT;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)p->pid);
+	if (p->pid == 0 || signo < 1 || signo > 64 ||
+		io_read_file(AT_FDCWD, path, MAX_STATUS_FILE, &text) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(masks); i++) {
+		const char *at = strstr(buf_str(&text), masks[i]);
+
+		if (at && strtoull(at + strlen(masks[i]), NULL, 16) & UINT64_C(1) << (signo - 1))
+			return true;
+	}
+	return false;
+}

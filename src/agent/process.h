@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * One process of a container: its init, or one that ExecProcess started.
+ *
+ * A process is made before it is launched, with its streams, and is told its pid when it runs. It
+ * ends when the reaper has seen it end and its output is drained (output.h): then every parked
+ * WaitProcess call is answered, and the process can be asked for its exit code until its owner
+ * forgets it.
+ */
+#include <sys/types.h>
+
+#include "agent/input.h"
+#include "agent/output.h"
+#include "agent/reaper.h"
+#include "base/err.h"
+
+struct process;
+
+/* Every waiter has been answered, and at least one was there. The callee may free the process. */
+typedef void process_waited_fn(void *data, struct process *process);
+
+struct process {
+	char *id;		    /* owned: the exec id; the container's id for its init */
+	pid_t pid;		    /* 0: not launched, or collected: nobody may signal it */
+	struct reaper_child *child; /* NULL once collected */
+	int child_stdio[3];	    /* owned: its own ends, open until it has been launched */
+	int tty_fd;		    /* owned: the terminal's master; -1: it has pipes */
+	struct input stdin_;
+	struct output stdout_, stderr_; /* a terminal has stdout only */
+	struct list waiters;		/* struct parked_wait */
+	bool exited;			/* collected; its output may not be drained yet */
+	bool ended;			/* exited and drained: exit_code is what waiters get */
+	int exit_code;			/* 128 + signal number for a death by signal */
+	int n_draining;			/* outputs that are not drained yet */
+	process_waited_fn *waited;
+	void *data;
+};
+
+struct process_config {
+	const char *id;
+	bool terminal;
+	uint32_t pipe_size; /* of the output pipes; 0: the kernel's default */
+	process_waited_fn *waited;
+	void *data; /* borrowed: it outlives the process */
+};
+
+int process_new(struct loop *loop, struct reaper *reaper, const struct process_config *config,
+	struct process **ret, struct err *err) must_check;
+/* Parked calls end with an error. A process that still runs is nobody's afterwards. NULL is fine.
+ */
+void process_free(struct process *process);
+
+/* It runs as pid. Its own ends of the streams are closed here. The reaper must have been held since
+ * before the launch. */
+void process_launched(struct process *process, pid_t pid);
+
+/* Takes the call over: answered when the process has ended. */
+void process_wait(struct process *process, struct ttrpc_call *call);
+/* -ESRCH when it has ended. */
+int process_signal(struct process *process, int signo) must_check;
+/* -ENOTTY when it has pipes. */
+int process_resize(struct process *process, uint16_t rows, uint16_t columns) must_check;
+/* False when a SIGTERM would do nothing: it is neither caught nor blocked nor ignored. */
+bool process_handles(const struct process *process, int signo);

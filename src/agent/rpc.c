@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/rpc.h"
+
+#include "agent.pb-c.h"
+#include "base/own.h"
+#include "health.pb-c.h"
+
+#define AGENT(name, request, handler)                                              \
+	{                                                                          \
+		"grpc.AgentService", name, &grpc__##request##__descriptor, handler \
+	}
+#define HEALTH(name, request, handler)                                       \
+	{                                                                    \
+		"grpc.Health", name, &grpc__##request##__descriptor, handler \
+	}
+
+const struct ttrpc_method rpc_methods[] = {
+	HEALTH("Check", check_request, rpc_check),
+	HEALTH("Version", check_request, rpc_version),
+
+	AGENT("CreateSandbox", create_sandbox_request, NULL),
+	AGENT("DestroySandbox", destroy_sandbox_request, NULL),
+	AGENT("CreateContainer", create_container_request, NULL),
+	AGENT("StartContainer", start_container_request, NULL),
+	AGENT("RemoveContainer", remove_container_request, NULL),
+	AGENT("ExecProcess", exec_process_request, NULL),
+	AGENT("SignalProcess", signal_process_request, NULL),
+	AGENT("WaitProcess", wait_process_request, NULL),
+	AGENT("WriteStdin", write_stream_request, NULL),
+	AGENT("ReadStdout", read_stream_request, NULL),
+	AGENT("ReadStderr", read_stream_request, NULL),
+	AGENT("CloseStdin", close_stdin_request, NULL),
+	AGENT("TtyWinResize", tty_win_resize_request, NULL),
+	AGENT("GetGuestDetails", guest_details_request, rpc_get_guest_details),
+	AGENT("SetGuestDateTime", set_guest_date_time_request, rpc_set_guest_date_time),
+	AGENT("ReseedRandomDev", reseed_random_dev_request, rpc_reseed_random_dev),
+
+	AGENT("UpdateContainer", update_container_request, NULL),
+	AGENT("UpdateEphemeralMounts", update_ephemeral_mounts_request, NULL),
+	AGENT("StatsContainer", stats_container_request, NULL),
+	AGENT("PauseContainer", pause_container_request, NULL),
+	AGENT("ResumeContainer", resume_container_request, NULL),
+	AGENT("RemoveStaleVirtiofsShareMounts", remove_stale_virtiofs_share_mounts_request, NULL),
+	AGENT("GetDiagnosticData", get_diagnostic_data_request, NULL),
+	AGENT("UpdateInterface", update_interface_request, NULL),
+	AGENT("UpdateRoutes", update_routes_request, NULL),
+	AGENT("ListInterfaces", list_interfaces_request, NULL),
+	AGENT("ListRoutes", list_routes_request, NULL),
+	AGENT("AddARPNeighbors", add_arpneighbors_request, NULL),
+	AGENT("GetIPTables", get_iptables_request, NULL),
+	AGENT("SetIPTables", set_iptables_request, NULL),
+	AGENT("GetMetrics", get_metrics_request, NULL),
+	AGENT("MemAgentMemcgSet", mem_agent_memcg_config, NULL),
+	AGENT("MemAgentCompactSet", mem_agent_compact_config, NULL),
+	AGENT("OnlineCPUMem", online_cpumem_request, NULL),
+	AGENT("MemHotplugByProbe", mem_hotplug_by_probe_request, NULL),
+	AGENT("CopyFile", copy_file_request, NULL),
+	AGENT("GetOOMEvent", get_oomevent_request, NULL),
+	AGENT("AddSwap", add_swap_request, NULL),
+	AGENT("AddSwapPath", add_swap_path_request, NULL),
+	AGENT("GetVolumeStats", volume_stats_request, NULL),
+	AGENT("ResizeVolume", resize_volume_request, NULL),
+	AGENT("SetPolicy", set_policy_request, NULL),
+};
+
+const size_t rpc_n_methods = ARRAY_SIZE(rpc_methods);
