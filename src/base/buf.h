@@ -40,7 +40,7 @@ const char *buf_str(const struct buf *b);
 int buf_append(struct buf *b, const void *p, size_t len) must_check;
 int buf_append_str(struct buf *b, const char *s) must_check;
 int buf_printf(struct buf *b, const char *fmt, ...) printf_like(2, 3) must_check;
-int buf_vprintf(struct buf *b, const char *fmt, va_list ap) must_check;
+int buf_vprintf(struct buf *b, const char *fmt, va_list ap) printf_like(2, 0) must_check;
 
 /*
  * Makes room for len more bytes and returns where they go (NULL: no memory); buf_commit() then says

@@ -20,6 +20,8 @@ static void trim_partial_utf8(char *s)
 }
 
 static int set_va(struct err *err, int code, uint8_t status, bool sys, const char *fmt, va_list ap)
+	printf_like(5, 0);
+static int set_va(struct err *err, int code, uint8_t status, bool sys, const char *fmt, va_list ap)
 {
 	size_t used;
 

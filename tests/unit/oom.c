@@ -76,7 +76,7 @@ char *__wrap_strndup(const char *s, size_t n)
 }
 
 /* A failed asprintf leaves its pointer undefined: poisoned here, so that using it shows. */
-static int print(char **ret, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static int print(char **ret, const char *fmt, va_list ap) printf_like(2, 0);
 static int print(char **ret, const char *fmt, va_list ap)
 {
 	if (!fails())
