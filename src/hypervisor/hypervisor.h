@@ -29,26 +29,27 @@ struct hypervisor_journal {
 };
 
 struct hypervisor_vm {
-	const char *id;			  /* the sandbox's */
-	const struct config *config;	  /* borrowed for the VM's life */
-	const char *run_dir;		  /* "/run/kata/<id>": exists, 0700; sockets go there */
-	const char *share_dir;		  /* directory to show as virtio-fs tag "kataShared" */
+	const char *id;		     /* the sandbox's */
+	const struct config *config; /* borrowed for the VM's life */
+	const char *run_dir;	     /* "/run/kata/<id>": exists, 0700; sockets go there */
+	const char *share_dir;	     /* directory to show as virtio-fs tag "kataShared" */
+	const char *self;	     /* program with the role kata-vsockd; NULL: /proc/self/exe */
 	struct hypervisor_journal journal;
 	/* A span of the start for the timeline: called when the step has ended. */
 	void (*span)(void *data, const char *what, int64_t from_ns, int64_t to_ns);
 	void *span_data;
 };
 
-/* The VM has ended without being asked to: a process died, the guest powered off, reset or panicked.
- * why names it and carries the console's last line where there is one. Called once. */
+/* The VM has ended without being asked to: a process died, the guest powered off, reset or
+ * panicked. why names it and carries the console's last line where there is one. Called once. */
 typedef void hypervisor_exit_fn(void *data, const struct err *why);
 /* err NULL: done. */
 typedef void hypervisor_done_fn(void *data, const struct err *err);
 
 struct hypervisor_ops {
 	void (*free)(struct hypervisor *hv);
-	int (*start)(struct hypervisor *hv, int64_t deadline_ns, hypervisor_done_fn *done, void *data,
-		struct err *err);
+	int (*start)(struct hypervisor *hv, int64_t deadline_ns, hypervisor_done_fn *done,
+		void *data, struct err *err);
 	void (*stop)(struct hypervisor *hv, int64_t grace_ns, hypervisor_done_fn *done, void *data);
 	const char *(*agent_address)(const struct hypervisor *hv);
 	pid_t (*pid)(const struct hypervisor *hv);
@@ -70,12 +71,14 @@ void hypervisor_free(struct hypervisor *hv);
 int hypervisor_start(struct hypervisor *hv, int64_t deadline_ns, hypervisor_done_fn *done,
 	void *data, struct err *err) must_check;
 /* Orderly (guest power-off is the agent's; here: QMP quit) within grace_ns, then SIGKILL; done when
- * every process of the VM has been reaped. on_exit is not called for it. */
+ * every process of the VM has been reaped. on_exit is not called for it. A start that has not ended
+ * yet is given up: its done is not called. */
 void hypervisor_stop(struct hypervisor *hv, int64_t grace_ns, hypervisor_done_fn *done, void *data);
-/* "vsock://3:1024" or "hvsock:///run/kata/<id>/vsock.sock:1024" (wire/dial.h); good once started. */
+/* "vsock://3:1024" or "hvsock:///run/kata/<id>/vsock.sock:1024" (wire/dial.h); good once started.
+ */
 const char *hypervisor_agent_address(const struct hypervisor *hv);
 /* The same for another guest port: writes it into text. */
-enum { HYPERVISOR_ADDRESS_SIZE = 160 };
+enum { HYPERVISOR_ADDRESS_SIZE = 256 };
 int hypervisor_port_address(const struct hypervisor *hv, unsigned port,
 	char text[static HYPERVISOR_ADDRESS_SIZE]) must_check;
 /* The VMM's pid, which containerd is told as the task's. */
