@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hypervisor/qemu_args.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+enum { FIRST_FD = 3, GROW = 32 };
+
+void qemu_args_fini(struct qemu_args *args)
+{
+	for (size_t i = 0; i < args->n_argv; i++)
+		free(args->argv[i]);
+	free(args->argv);
+	for (size_t i = 0; i < args->n_fds; i++)
+		close_fd(args->fds[i]);
+	*args = (struct qemu_args)QEMU_ARGS_INIT;
+}
+
+/* Takes s; NULL stands for an allocation that failed. Keeps room for the final NULL. */
+static void push(struct qemu_args *args, char *s)
+{
+	if (s && args->n_argv + 1 >= args->cap) {
+		char **grown = reallocarray(args->argv, args->cap + GROW, sizeof(*grown));
+
+		if (grown) {
+			args->argv = grown;
+			args->cap += GROW;
+		} else {
+			free(s);
+			s = NULL;
+		}
+	}
+	if (!s) {
+		args->error = -ENOMEM;
+		return;
+	}
+	args->argv[args->n_argv++] = s;
+	args->argv[args->n_argv] = NULL;
+}
+
+static void add_flag(struct qemu_args *args, const char *flag)
+{
+	push(args, strdup(flag));
+}
+
+static void add(struct qemu_args *args, const char *option, const char *fmt, ...) printf_like(3, 4);
+
+static void add(struct qemu_args *args, const char *option, const char *fmt, ...)
+{
+	auto_buf struct buf value = BUF_INIT;
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = buf_vprintf(&value, fmt, ap);
+	va_end(ap);
+	push(args, strdup(option));
+	push(args, r < 0 ? NULL : buf_take_str(&value));
+}
+
+/* The number that QEMU will know fd by. */
+static int add_fd(struct qemu_args *args, int fd)
+{
+	if (args->n_fds == SPAWN_FDS_MAX) {
+		args->error = -E2BIG;
+		close_fd(fd);
+		return -1;
+	}
+	args->fds[args->n_fds] = fd;
+	return FIRST_FD + (int)args->n_fds++;
+}
+
+/* In a list of key=value a comma is written twice. */
+static int append_escaped(struct buf *out, const char *value)
+{
+	int r = 0;
+
+	for (; *value && r == 0; value++)
+		r = buf_append_str(out, *value == ',' ? ",," : (char[]){*value, '\0'});
+	return r;
+}
+
+void qemu_args_set_program(struct qemu_args *args, const char *program)
+{
+	add_flag(args, program);
+}
+
+int qemu_args_finish(struct qemu_args *args)
+{
+	return args->error;
+}
+
+void qemu_args_add_base(struct qemu_args *args, const char *id)
+{
+	/* Ids hold no comma (path_is_valid_id). */
+	add(args, "-name", "sandbox-%s", id);
+	add_flag(args, "-no-user-config");
+	add_flag(args, "-nodefaults");
+	add(args, "-display", "none");
+	add_flag(args, "-no-reboot");
+}
+
+static bool is_set(const char *s)
+{
+	return s && *s;
+}
+
+void qemu_args_add_machine(struct qemu_args *args, const struct qemu_machine *m)
+{
+	const char *more = is_set(m->accelerators) ? m->accelerators : "";
+	const char *features = is_set(m->cpu_features) ? m->cpu_features : "";
+
+	/* What no guest of ours uses is left out: each part costs probing time in the guest. The
+	 * PS/2 controller stays, because `reboot=k` ends the guest through it. */
+	add(args, "-machine",
+		"%s,memory-backend=mem,hpet=off,sata=off,smbus=off,usb=off,vmport=off%s%s", m->type,
+		*more ? "," : "", more);
+	add(args, "-accel", "%s", m->kvm ? "kvm" : "tcg,thread=multi");
+	add(args, "-cpu", "%s%s%s", m->kvm ? "host" : "max", *features ? "," : "", features);
+	add(args, "-smp", "%u", m->vcpus);
+	add(args, "-m", "%uM", m->memory_mib);
+	/* vhost-user back ends map the guest's memory, so it must be shared and have an fd. */
+	add(args, "-object", "memory-backend-memfd,id=mem,size=%uM,share=on", m->memory_mib);
+}
+
+void qemu_args_add_kernel(
+	struct qemu_args *args, const char *kernel, const char *initrd, const char *params)
+{
+	add(args, "-kernel", "%s", kernel);
+	add(args, "-initrd", "%s", initrd);
+	add(args, "-append", "%s", params);
+}
+
+static void add_socket(struct qemu_args *args, const char *id, int fd)
+{
+	add(args, "-chardev", "socket,id=%s,fd=%d", id, add_fd(args, fd));
+}
+
+void qemu_args_add_qmp(struct qemu_args *args, int fd)
+{
+	add_socket(args, "qmp", fd);
+	add(args, "-mon", "chardev=qmp,mode=control");
+}
+
+void qemu_args_add_console(struct qemu_args *args, int fd)
+{
+	add_socket(args, "console", fd);
+	/* Not a virtio console: its driver may be a module, and what the kernel says before that is
+	 * what one wants to read when it does not boot. */
+	add(args, "-device", "isa-serial,chardev=console");
+}
+
+void qemu_args_add_rng(struct qemu_args *args, const char *source)
+{
+	auto_buf struct buf object = BUF_INIT;
+	int r = buf_append_str(&object, "rng-random,id=rng,filename=");
+
+	if (r == 0)
+		r = append_escaped(&object, source);
+	if (r < 0)
+		args->error = r;
+	add(args, "-object", "%s", buf_str(&object));
+	add(args, "-device", "virtio-rng-pci,rng=rng");
+}
+
+void qemu_args_add_fs(struct qemu_args *args, int fd, const char *tag, uint32_t queue_size)
+{
+	add_socket(args, "fs", fd);
+	add(args, "-device", "vhost-user-fs-pci,chardev=fs,tag=%s,queue-size=%u", tag, queue_size);
+}
+
+void qemu_args_add_user_vsock(struct qemu_args *args, int fd)
+{
+	add_socket(args, "vsock", fd);
+	add(args, "-device", "vhost-user-vsock-pci,chardev=vsock");
+}
+
+void qemu_args_add_kernel_vsock(struct qemu_args *args, int fd, uint32_t cid)
+{
+	add(args, "-device", "vhost-vsock-pci,vhostfd=%d,guest-cid=%u", add_fd(args, fd), cid);
+}
+
+void qemu_args_add_sandbox(struct qemu_args *args, const char *value)
+{
+	if (is_set(value))
+		add(args, "-sandbox", "%s", value);
+}
