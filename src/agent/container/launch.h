@@ -12,9 +12,11 @@
  * Everything a failed, cancelled or timed-out launch has made (cgroup, processes, mounts in the
  * process's own namespace) is undone before done is called; the caller undoes what it made itself.
  *
- * A launch waits for no process: the end of file of its job's socket tells that the job is over, and
- * agent/reaper.h, the only waiter, collects the job. The caller holds the reaper from launch_start
- * until it has registered the pid that done reports, so that no exit status is lost.
+ * A launch waits for no process: sockets and pidfds tell it what it needs, and agent/reaper.h, the
+ * only waiter, collects the job and whatever else has ended. The caller holds the reaper from
+ * launch_start until it has registered the pid that done reports, so that no exit status is lost.
+ *
+ * Linux 5.12 is needed, and cgroup v2.
  */
 #include <sys/types.h>
 
@@ -39,8 +41,8 @@ enum launch_ns {
 struct launch_request {
 	const char *container_id; /* valid (path_is_valid_id); borrowed during launch_start */
 	bool is_init;
-	const Grpc__Spec *spec;	       /* the container's, validated by launch_check_spec */
-	const Grpc__Process *process;  /* what to run; for an init usually spec->process */
+	const Grpc__Spec *spec;	      /* the container's, validated by launch_check_spec */
+	const Grpc__Process *process; /* what to run; for an init usually spec->process */
 	/*
 	 * Which existing namespaces to enter, -1 for none. For an init: the sandbox's shared ones
 	 * (ipc, uts, perhaps pid); those that the spec lists and that are not given here are made
@@ -48,17 +50,21 @@ struct launch_request {
 	 */
 	int ns_fds[LAUNCH_NS_COUNT];
 	/* The process's stdin, stdout, stderr: pipe ends, or the same terminal three times when
-	 * process->terminal. Borrowed; they must be close-on-exec. */
+	 * process->terminal. Borrowed, and no longer needed when launch_start has returned; they
+	 * must be close-on-exec. */
 	int stdio[3];
-	const char *rootfs;	/* absolute guest path of the root directory (init only) */
-	const char *cgroup;	/* path below /sys/fs/cgroup, e.g. "/kata/abc"; made for an init */
-	int64_t deadline_ns;	/* CLOCK_MONOTONIC; INT64_MAX: none */
+	const char
+		*rootfs; /* absolute guest path, without links, of the root directory (init only) */
+	const char *cgroup; /* path below the cgroup root, e.g. "/kata/abc"; made for an init, which
+			     * has it for itself; NULL: the agent's own (tests) */
+	int64_t deadline_ns; /* CLOCK_MONOTONIC; INT64_MAX: none */
 };
 
 struct launch_result {
 	pid_t pid; /* as the agent sees it; a child of the agent, to be reaped by it */
-	/* Init only, owned by the receiver: fds of every namespace the process lives in (-1 for those
-	 * it shares with the agent), so that execs enter the same even if the init is gone. */
+	/* Init only, owned by the receiver: fds of every namespace the process lives in (-1 for
+	 * those it shares with the agent), so that execs enter the same even if the init is gone.
+	 */
 	int ns_fds[LAUNCH_NS_COUNT];
 };
 
@@ -78,15 +84,28 @@ int launch_start(struct loop *loop, const struct launch_request *request, launch
 typedef void launch_released_fn(void *data, const struct err *err);
 void launch_release(struct launch *launch, launch_released_fn *fn, void *data);
 
-/* Kills what has been started and undoes it; no callback follows. Also for an init that was never
- * released. The killed process is reaped by the agent's ordinary reaping. NULL is fine. */
+/* Kills what has been started and undoes it, in the background; no callback follows. Also for an
+ * init that was never released. The killed process is reaped by the agent's ordinary reaping. NULL
+ * is fine. */
 void launch_cancel(struct launch *launch);
+
+/* How many launches there are, cancelled ones that are still being undone included: while there is
+ * one the loop has sources of ours. */
+unsigned int launch_count(void);
 
 /* What can be said against a spec before anything is made (spec/agent.md 19.3): sets err with
  * status INVALID_ARGUMENT. */
 int launch_check_spec(const Grpc__Spec *spec, struct err *err) must_check;
+/* The part of it that is about a process; launch_start does this itself. */
+int launch_check_process(const Grpc__Process *process, struct err *err) must_check;
 
-/* Kills everything in the container's cgroup and removes it; 0 also when it is not there. */
+/* Where cgroup v2 is mounted. By default /sys/fs/cgroup, or /sys/fs/cgroup/unified if only that is
+ * one; path is borrowed for ever. */
+void launch_set_cgroup_root(const char *path);
+const char *launch_get_cgroup_root(void);
+
+/* Kills everything in the container's cgroup, waits for its end (seconds at most; for a job, or
+ * when the processes are known to have gone) and removes it; 0 also when it is not there. */
 int launch_remove_cgroup(const char *cgroup, struct err *err) must_check;
-/* Sends signo to every process in the cgroup (frozen meanwhile). */
+/* Sends signo to every process in the cgroup (frozen meanwhile). Does not wait. */
 int launch_kill_cgroup(const char *cgroup, int signo, struct err *err) must_check;

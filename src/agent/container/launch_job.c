@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The job: a forked child of the agent that prepares a container process, clones it as its sibling
+ * and ends. */
+#include "agent/container/setup.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "agent/container/limits.h"
+#include "agent/container/namespaces.h"
+#include "agent/container/report.h"
+#include "agent/container/seccomp_profile.h"
+#include "base/io.h"
+#include "base/path.h"
+#include "linux/cgroup.h"
+#include "linux/mountfd.h"
+#include "linux/process.h"
+
+/* The terminal or pipes become 0, 1 and 2 and all that is the agent's is closed, so that neither
+ * job nor process keeps a peer from seeing an end of file. */
+static int arrange_fds(struct setup *setup, struct err *err)
+{
+	int keep[LAUNCH_NS_COUNT + 1];
+	int r = 0;
+
+	/* Out of the way of 0, 1 and 2 first. */
+	for (int i = 0; i < 3 && r >= 0; i++)
+		r = setup->request.stdio[i] = io_dup(setup->request.stdio[i]);
+	for (int i = 0; i < LAUNCH_NS_COUNT && r >= 0; i++) {
+		if (setup->request.ns_fds[i] >= 0 && setup->request.ns_fds[i] <= STDERR_FILENO)
+			r = setup->request.ns_fds[i] = io_dup(setup->request.ns_fds[i]);
+		keep[i] = setup->request.ns_fds[i];
+	}
+	keep[LAUNCH_NS_COUNT] = setup->sock_fd;
+	for (int i = 0; i < 3 && r >= 0; i++)
+		r = dup2(setup->request.stdio[i], i) < 0 ? -errno : 0;
+	if (r >= 0)
+		r = process_keep_fds(keep, ARRAY_SIZE(keep));
+	return r < 0 ? err_sys(err, -r, "arrange file descriptors") : 0;
+}
+
+static int make_cgroup(struct setup *setup, int root_fd, struct err *err)
+{
+	int r = report_send(setup->sock_fd, REPORT_CGROUP, 1, NULL, 0);
+
+	if (r < 0)
+		return err_sys(err, -r, "report");
+	setup->cgroup_fd = cgroup_create(root_fd, setup->request.cgroup, err);
+	if (setup->cgroup_fd == -EEXIST)
+		(void)!report_send(setup->sock_fd, REPORT_CGROUP, 0, NULL, 0);
+	if (setup->cgroup_fd < 0)
+		return setup->cgroup_fd;
+	return limits_apply(
+		setup->cgroup_fd, setup->request.spec->linux->resources, setup->sock_fd, err);
+}
+
+static int open_cgroup(struct setup *setup, struct err *err)
+{
+	const char *root = launch_get_cgroup_root(), *path = setup->request.cgroup;
+	auto_free char *inner = NULL;
+	auto_fd int root_fd = -1;
+
+	if (!path)
+		return 0;
+	root_fd = cgroup_open_root(root, err);
+	if (root_fd < 0)
+		return root_fd;
+	if (setup->request.is_init)
+		return make_cgroup(setup, root_fd, err);
+	/* A container that manages cgroups itself has had to move its processes to one below. */
+	if (asprintf(&inner, "%s/init", path) < 0) {
+		inner = NULL;
+		return err_sys(err, ENOMEM, "cgroup %s", path);
+	}
+	setup->cgroup_fd = cgroup_open(root_fd, inner);
+	if (setup->cgroup_fd == -ENOENT)
+		setup->cgroup_fd = cgroup_open(root_fd, path);
+	if (setup->cgroup_fd < 0)
+		return err_sys(err, -setup->cgroup_fd, "open cgroup %s", path);
+	return 0;
+}
+
+static int prepare(struct setup *setup, struct err *err)
+{
+	const Grpc__LinuxSeccomp *profile = setup->request.spec->linux->seccomp;
+	int r;
+
+	if (setup->request.is_init && setup->request.process->terminal) {
+		/* Copied here because the terminal's mount is in the agent's namespace, which the
+		 * process leaves. */
+		setup->console_fd = mountfd_clone(STDIN_FILENO, "", false);
+		if (setup->console_fd < 0)
+			return err_sys(err, -setup->console_fd, "copy the mount of the terminal");
+	}
+	/* Before the cgroup: what compiling takes is not the container's. */
+	r = profile ? seccomp_profile_compile(profile, setup->sock_fd, &setup->filter, err) : 0;
+	return r < 0 ? r : open_cgroup(setup, err);
+}
+
+static int clone_process(struct setup *setup, struct err *err)
+{
+	uint64_t flags;
+	pid_t pid;
+	int r = namespaces_prepare_pid(&setup->request, &flags, err);
+
+	if (r < 0)
+		return r;
+	setup->in_cgroup = true;
+	pid = process_clone(flags | CLONE_PARENT, setup->cgroup_fd);
+	if (pid < 0 && pid != -ENOMEM && pid != -EAGAIN && setup->cgroup_fd >= 0) {
+		/* An older kernel, or a cgroup that takes nobody by birth: the process moves
+		 * itself. */
+		setup->in_cgroup = false;
+		pid = process_clone(flags | CLONE_PARENT, -1);
+	}
+	if (pid == 0)
+		launch_init_run(setup);
+	/* What the kernel says when the namespace's init has ended (pid_namespaces(7)). */
+	if (pid == -ENOMEM && setup->request.ns_fds[LAUNCH_NS_PID] >= 0)
+		return err_set(err, ESRCH, "the init process of the pid namespace has ended");
+	return pid < 0 ? err_sys(err, -pid, "clone the container process") : 0;
+}
+
+void launch_job_run(const struct launch_request *request, int sock_fd)
+{
+	struct setup setup = {
+		.request = *request, .sock_fd = sock_fd, .cgroup_fd = -1, .console_fd = -1};
+	struct err err = ERR_INIT;
+	int r;
+
+	log_set_fd(-1);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* From here to the program's execve: nobody who can see the process may look into it. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	loop_restore_signals();
+	r = arrange_fds(&setup, &err);
+	if (r == 0)
+		r = prepare(&setup, &err);
+	if (r == 0)
+		r = clone_process(&setup, &err);
+	if (r < 0)
+		(void)report_send_failure(sock_fd, &err);
+	_exit(r < 0 ? 1 : 0);
+}
+
+void launch_undo_run(const char *cgroup)
+{
+	log_set_fd(-1);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	loop_restore_signals();
+	(void)!process_keep_fds(NULL, 0);
+	_exit(launch_remove_cgroup(cgroup, NULL) < 0 ? 1 : 0);
+}

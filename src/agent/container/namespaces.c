@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/container/namespaces.h"
+
+#include <assert.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "linux/namespace.h"
+
+static const struct {
+	char file[8], name[8], other[8];
+	int flag;
+} kinds[] = {
+	[LAUNCH_NS_USER] = {"user", "user", "user", CLONE_NEWUSER},
+	[LAUNCH_NS_IPC] = {"ipc", "ipc", "ipc", CLONE_NEWIPC},
+	[LAUNCH_NS_UTS] = {"uts", "uts", "uts", CLONE_NEWUTS},
+	[LAUNCH_NS_NET] = {"net", "network", "net", CLONE_NEWNET},
+	[LAUNCH_NS_PID] = {"pid", "pid", "pid", CLONE_NEWPID},
+	[LAUNCH_NS_CGROUP] = {"cgroup", "cgroup", "cgroup", CLONE_NEWCGROUP},
+	[LAUNCH_NS_MNT] = {"mnt", "mount", "mnt", CLONE_NEWNS},
+};
+static_assert(ARRAY_SIZE(kinds) == LAUNCH_NS_COUNT, "one line for each namespace");
+
+int namespaces_parse(const char *type)
+{
+	for (int i = 0; i < LAUNCH_NS_COUNT; i++)
+		if (strcmp(kinds[i].name, type) == 0 || strcmp(kinds[i].other, type) == 0)
+			return i;
+	return -EINVAL;
+}
+
+bool namespaces_lists(const Grpc__Linux *linux_spec, enum launch_ns ns)
+{
+	for (size_t i = 0; i < linux_spec->n_namespaces; i++)
+		if (linux_spec->namespaces[i]->type &&
+			namespaces_parse(linux_spec->namespaces[i]->type) == (int)ns)
+			return true;
+	return false;
+}
+
+static bool is_made_new(const struct launch_request *request, enum launch_ns ns)
+{
+	if (!request->is_init || request->ns_fds[ns] >= 0)
+		return false;
+	return ns == LAUNCH_NS_PID || ns == LAUNCH_NS_MNT || ns == LAUNCH_NS_CGROUP ||
+	       namespaces_lists(request->spec->linux, ns);
+}
+
+static int enter(const struct launch_request *request, enum launch_ns ns, struct err *err)
+{
+	int r;
+
+	if (request->ns_fds[ns] < 0)
+		return 0;
+	r = namespace_enter(request->ns_fds[ns], kinds[ns].flag);
+	return r < 0 ? err_sys(err, -r, "enter the %s namespace", kinds[ns].name) : 0;
+}
+
+int namespaces_prepare_pid(
+	const struct launch_request *request, uint64_t *ret_flags, struct err *err)
+{
+	if (request->ns_fds[LAUNCH_NS_USER] >= 0)
+		return err_set(err, ENOTSUP, "user namespaces are not supported");
+	*ret_flags = is_made_new(request, LAUNCH_NS_PID) ? CLONE_NEWPID : 0;
+	return enter(request, LAUNCH_NS_PID, err);
+}
+
+static int set_up_new(const struct launch_request *request, struct err *err)
+{
+	const char *hostname = request->spec->hostname;
+	int r;
+
+	if (is_made_new(request, LAUNCH_NS_UTS) && hostname && *hostname &&
+		sethostname(hostname, strlen(hostname)) < 0)
+		return err_sys(err, errno, "set the hostname to \"%s\"", hostname);
+	if (is_made_new(request, LAUNCH_NS_NET)) {
+		r = namespace_loopback_up();
+		if (r < 0)
+			return err_sys(err, -r, "bring up the loopback interface");
+	}
+	return 0;
+}
+
+int namespaces_enter(const struct launch_request *request, struct err *err)
+{
+	int flags = 0, r = 0;
+
+	for (int i = 0; i < LAUNCH_NS_COUNT && r == 0; i++) {
+		if (i == LAUNCH_NS_PID || i == LAUNCH_NS_MNT)
+			continue;
+		r = enter(request, (enum launch_ns)i, err);
+	}
+	for (int i = 0; i < LAUNCH_NS_COUNT; i++)
+		if (i != LAUNCH_NS_PID && is_made_new(request, (enum launch_ns)i))
+			flags |= kinds[i].flag;
+	if (r < 0)
+		return r;
+	r = namespace_unshare(flags);
+	if (r < 0)
+		return err_sys(err, -r, "make new namespaces");
+	return set_up_new(request, err);
+}
+
+int namespaces_enter_mount(const struct launch_request *request, struct err *err)
+{
+	return enter(request, LAUNCH_NS_MNT, err);
+}
+
+int namespaces_open(
+	const struct launch_request *request, int fds[static LAUNCH_NS_COUNT], struct err *err)
+{
+	for (int i = 0; i < LAUNCH_NS_COUNT; i++)
+		fds[i] = -1;
+	for (int i = 0; i < LAUNCH_NS_COUNT; i++) {
+		if (request->ns_fds[i] < 0 && !is_made_new(request, (enum launch_ns)i))
+			continue;
+		fds[i] = namespace_open_self(kinds[i].file);
+		if (fds[i] < 0) {
+			int r = fds[i];
+
+			while (i-- > 0)
+				close_fd(fds[i]);
+			return err_sys(err, -r, "open the process's namespaces");
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What the two processes of a launch share: the job, which prepares what is better done outside,
+ * and the container process, which is cloned from it and so has a copy of all its memory and fds.
+ */
+#include "agent/container/launch.h"
+#include "base/clock.h"
+#include "linux/syscall_filter.h"
+
+struct setup {
+	struct launch_request request; /* a copy; its fds are ours here */
+	int sock_fd;		       /* to the agent (report.h) */
+	int cgroup_fd;		       /* -1: none */
+	bool in_cgroup;		       /* the process was born in it */
+	int console_fd;		       /* a detached mount of the terminal, -1: none */
+	struct syscall_filter filter;
+};
+
+/* In the job. Never returns. */
+_Noreturn void launch_job_run(const struct launch_request *request, int sock_fd);
+/* In the process. Never returns. */
+_Noreturn void launch_init_run(struct setup *setup);
+/* In a job that cleans up after a failed init. */
+_Noreturn void launch_undo_run(const char *cgroup);
+
+/* How long the processes of a killed cgroup have for ending. */
+#define LAUNCH_REMOVE_NS (10 * NS_PER_S)
