@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "agent/container/launch.h"
+#include "agent/job.h"
 #include "agent/logport.h"
 #include "agent/rpc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "wire/dial.h"
 #include "wire/status.h"
@@ -19,6 +22,9 @@ enum {
 	MAX_CONNECTIONS = 32,
 	CONNECTION_BUDGET = 32 << 20,
 };
+
+/* How long stopping waits for what is still being undone. */
+#define STOP_NS (10 * NS_PER_S)
 
 static void announce(const struct agent *agent)
 {
@@ -66,8 +72,12 @@ static int open_server(struct agent *agent, struct err *err)
 
 static void on_stop_signal(void *data, int signo)
 {
-	(void)signo;
-	agent_stop(data);
+	struct agent *agent = data;
+
+	log_printf(LOG_INFO, "root", "signal %d: stopping", signo);
+	/* A second signal while the sandbox is being created or destroyed does not wait for it. */
+	if (sandbox_destroy(agent, NULL) < 0)
+		agent_stop(agent);
 }
 
 /* As PID 1 nobody but the host ends us. */
@@ -112,6 +122,7 @@ int agent_new(const struct options *options, bool is_init, struct agent **ret, s
 		return err_sys(err, ENOMEM, "start");
 	agent->options = options;
 	agent->is_init = is_init;
+	sandbox_init(&agent->sandbox);
 	r = set_up(agent, err);
 	if (r < 0) {
 		agent_free(agent);
@@ -142,17 +153,30 @@ void agent_stop(struct agent *agent)
 		loop_stop(agent->loop, 0);
 }
 
+/* Cancelled launches undo in the background what they have made, and use the loop for it. */
+static void finish_background(struct agent *agent)
+{
+	int64_t deadline_ns = clock_now_ns() + STOP_NS;
+
+	while (launch_count() + job_count() > 0 && clock_now_ns() < deadline_ns)
+		if (loop_run_once(agent->loop, deadline_ns - clock_now_ns()) < 0)
+			return;
+}
+
 void agent_free(struct agent *agent)
 {
 	if (!agent)
 		return;
 	if (agent->server)
 		ttrpc_server_free(agent->server);
+	finish_background(agent);
+	sandbox_fini(&agent->sandbox);
 	source_free(agent->sigterm);
 	source_free(agent->sigint);
 	reaper_free(agent->reaper);
 	logport_close(agent->logport);
-	if (agent->loop)
+	/* What does not end keeps its sources; the process is about to go anyway. */
+	if (agent->loop && launch_count() + job_count() == 0)
 		loop_free(agent->loop);
 	free(agent);
 }

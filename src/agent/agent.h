@@ -8,6 +8,7 @@
  */
 #include "agent/options.h"
 #include "agent/reaper.h"
+#include "agent/sandbox.h"
 #include "loop/loop.h"
 #include "wire/ttrpc_server.h"
 
@@ -22,6 +23,7 @@ struct agent {
 	struct reaper *reaper;
 	struct logport *logport;
 	struct ttrpc_server *server;
+	struct sandbox sandbox;
 	struct source *sigterm, *sigint;
 	bool is_init; /* PID 1 of the guest */
 };

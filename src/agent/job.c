@@ -29,8 +29,21 @@ void job_report_step(struct job_report *report)
 	report->n_steps++;
 }
 
+void job_report_step_back(struct job_report *report)
+{
+	report->n_steps--;
+}
+
+static unsigned int n_jobs;
+
+unsigned int job_count(void)
+{
+	return n_jobs;
+}
+
 static void job_free(struct job *job)
 {
+	n_jobs--;
 	if (job->report)
 		(void)munmap(job->report, sizeof(*job->report));
 	free(job);
@@ -118,6 +131,7 @@ int job_start(
 
 	if (!job)
 		return err_sys(err, ENOMEM, "%s", config->name);
+	n_jobs++;
 	job->config = *config;
 	r = start(reaper, job, err);
 	if (r < 0) {

@@ -21,6 +21,8 @@ struct job_report;
 /* In the child. Returns 0, or -errno with err set. */
 typedef int job_fn(void *data, struct job_report *report, struct err *err);
 void job_report_step(struct job_report *report);
+/* The step that was announced last has failed and left nothing to undo. */
+void job_report_step_back(struct job_report *report);
 
 /* Once, from the loop: err is NULL on success; n_steps is how many were announced. The job is freed
  * after it. */
@@ -36,5 +38,8 @@ struct job_config {
 /* config is borrowed during the call. */
 int job_start(struct reaper *reaper, const struct job_config *config, struct job **ret,
 	struct err *err) must_check;
+/* How many have not been reported yet. */
+unsigned int job_count(void);
+
 /* Kills the child. done follows when it is dead, with ECANCELED unless it had already finished. */
 void job_kill(struct job *job);

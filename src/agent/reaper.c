@@ -125,7 +125,8 @@ void reaper_free(struct reaper *reaper)
 {
 	if (!reaper)
 		return;
-	assert(list_is_empty(&reaper->children));
+	LIST_FOREACH_SAFE (child, &reaper->children, struct reaper_child, link)
+		free(child);
 	source_free(reaper->signal);
 	source_free(reaper->soon);
 	free(reaper);

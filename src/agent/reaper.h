@@ -23,7 +23,7 @@ struct reaper_child;
 typedef void reaper_fn(void *data, pid_t pid, int status);
 
 int reaper_new(struct loop *loop, struct reaper **ret) must_check;
-/* All registrations must have been removed. */
+/* Registrations that are left are void. */
 void reaper_free(struct reaper *reaper);
 
 /*

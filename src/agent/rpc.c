@@ -4,6 +4,7 @@
 #include "agent.pb-c.h"
 #include "base/own.h"
 #include "health.pb-c.h"
+#include "wire/status.h"
 
 #define AGENT(name, request, handler)                                              \
 	{                                                                          \
@@ -18,19 +19,19 @@ const struct ttrpc_method rpc_methods[] = {
 	HEALTH("Check", check_request, rpc_check),
 	HEALTH("Version", check_request, rpc_version),
 
-	AGENT("CreateSandbox", create_sandbox_request, NULL),
-	AGENT("DestroySandbox", destroy_sandbox_request, NULL),
-	AGENT("CreateContainer", create_container_request, NULL),
-	AGENT("StartContainer", start_container_request, NULL),
-	AGENT("RemoveContainer", remove_container_request, NULL),
-	AGENT("ExecProcess", exec_process_request, NULL),
-	AGENT("SignalProcess", signal_process_request, NULL),
-	AGENT("WaitProcess", wait_process_request, NULL),
-	AGENT("WriteStdin", write_stream_request, NULL),
-	AGENT("ReadStdout", read_stream_request, NULL),
-	AGENT("ReadStderr", read_stream_request, NULL),
-	AGENT("CloseStdin", close_stdin_request, NULL),
-	AGENT("TtyWinResize", tty_win_resize_request, NULL),
+	AGENT("CreateSandbox", create_sandbox_request, rpc_create_sandbox),
+	AGENT("DestroySandbox", destroy_sandbox_request, rpc_destroy_sandbox),
+	AGENT("CreateContainer", create_container_request, rpc_create_container),
+	AGENT("StartContainer", start_container_request, rpc_start_container),
+	AGENT("RemoveContainer", remove_container_request, rpc_remove_container),
+	AGENT("ExecProcess", exec_process_request, rpc_exec_process),
+	AGENT("SignalProcess", signal_process_request, rpc_signal_process),
+	AGENT("WaitProcess", wait_process_request, rpc_wait_process),
+	AGENT("WriteStdin", write_stream_request, rpc_write_stdin),
+	AGENT("ReadStdout", read_stream_request, rpc_read_stdout),
+	AGENT("ReadStderr", read_stream_request, rpc_read_stderr),
+	AGENT("CloseStdin", close_stdin_request, rpc_close_stdin),
+	AGENT("TtyWinResize", tty_win_resize_request, rpc_tty_win_resize),
 	AGENT("GetGuestDetails", guest_details_request, rpc_get_guest_details),
 	AGENT("SetGuestDateTime", set_guest_date_time_request, rpc_set_guest_date_time),
 	AGENT("ReseedRandomDev", reseed_random_dev_request, rpc_reseed_random_dev),
@@ -64,3 +65,12 @@ const struct ttrpc_method rpc_methods[] = {
 };
 
 const size_t rpc_n_methods = ARRAY_SIZE(rpc_methods);
+
+void rpc_fail(struct ttrpc_call *call, const struct err *err)
+{
+	struct err copy = *err;
+
+	if (copy.status == WIRE_OK)
+		copy.status = copy.code == ENOMEM ? WIRE_RESOURCE_EXHAUSTED : WIRE_INTERNAL;
+	ttrpc_call_fail(call, &copy);
+}

@@ -16,3 +16,35 @@ ttrpc_handler_fn rpc_version;
 ttrpc_handler_fn rpc_get_guest_details;
 ttrpc_handler_fn rpc_set_guest_date_time;
 ttrpc_handler_fn rpc_reseed_random_dev;
+
+/* create.c */
+ttrpc_handler_fn rpc_create_container;
+/* exec.c */
+ttrpc_handler_fn rpc_exec_process;
+/* rpc_container.c */
+ttrpc_handler_fn rpc_start_container;
+ttrpc_handler_fn rpc_remove_container;
+/* rpc_process.c */
+ttrpc_handler_fn rpc_signal_process;
+ttrpc_handler_fn rpc_wait_process;
+ttrpc_handler_fn rpc_tty_win_resize;
+ttrpc_handler_fn rpc_write_stdin;
+ttrpc_handler_fn rpc_read_stdout;
+ttrpc_handler_fn rpc_read_stderr;
+ttrpc_handler_fn rpc_close_stdin;
+/* rpc_sandbox.c */
+ttrpc_handler_fn rpc_create_sandbox;
+ttrpc_handler_fn rpc_destroy_sandbox;
+
+/*
+ * Fails the call. Hosts branch on a few status codes (spec of upstream's agent: NOT_FOUND is "has
+ * ended", UNIMPLEMENTED is "old agent"), so an errno from deep inside must not become one of them:
+ * what has no status of its own is INTERNAL, or RESOURCE_EXHAUSTED without memory.
+ */
+void rpc_fail(struct ttrpc_call *call, const struct err *err);
+
+/* An absent string is an empty one. */
+static inline const char *rpc_str(const char *s)
+{
+	return s ? s : "";
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A container of the sandbox, from the CreateContainer request that names it to the end of its
+ * removal.
+ *
+ *	state      what is under way                      what container_remove does
+ *	PREPARING  job: storages, root bind mount         job_kill, then tear down
+ *	LAUNCHING  launch: cgroup, namespaces, init       launch_cancel, then tear down
+ *	CREATED    nothing; init waits for its release    tear down
+ *	STARTING   release: init becomes the program      tear down
+ *	RUNNING    nothing; also when its init has ended  tear down
+ *	REMOVING   job: kill, unmount, delete             waits for it
+ *	BROKEN     nothing; the removal failed            tear down again
+ *
+ * In every state the container is in the sandbox's map, so that no second one of the name is made.
+ */
+#include "agent/agent.h"
+#include "agent/container/launch.h"
+#include "agent/job.h"
+#include "agent/process.h"
+#include "agent/storages.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/map.h"
+
+enum container_state {
+	CONTAINER_PREPARING,
+	CONTAINER_LAUNCHING,
+	CONTAINER_CREATED,
+	CONTAINER_STARTING,
+	CONTAINER_RUNNING,
+	CONTAINER_REMOVING,
+	CONTAINER_BROKEN,
+};
+
+struct container {
+	struct agent *agent; /* borrowed */
+	char *id;	     /* owned */
+	char *cgroup;	     /* owned: below /sys/fs/cgroup */
+	char *bundle;	     /* owned: <run_dir>/<id> */
+	char *rootfs;	     /* owned: <bundle>/rootfs, the container's root */
+	enum container_state state;
+	struct storage_set storages;
+	uint32_t n_begun;	     /* steps of the preparing job that may need undoing */
+	bool has_cgroup;	     /* it is being or has been launched */
+	bool has_left;		     /* storages_leave() was called */
+	struct buf spec;	     /* the launched Grpc__Spec, encoded: compact, execs are rare */
+	struct process *init;	     /* owned; NULL once its exit has been waited for */
+	struct map execs;	     /* owned struct exec (exec.h), by exec id */
+	struct job *job;	     /* PREPARING, REMOVING */
+	struct launch *launch;	     /* LAUNCHING to STARTING */
+	int ns_fds[LAUNCH_NS_COUNT]; /* owned: what its init lives in */
+	struct ttrpc_call *create_call, *start_call; /* to be answered; NULL: none */
+	struct err failure;			     /* why it could not be created */
+	struct list removals;			     /* struct container_removal */
+};
+
+/* What is to happen when the container is gone. err: why it could not be removed; NULL: it is gone.
+ */
+struct container_removal {
+	struct list link;
+	void (*done)(struct container_removal *removal, const struct err *err);
+};
+
+/* A PREPARING container, in the sandbox's map. Checks the id, and that no other container has it or
+ * the cgroup path. */
+int container_new(struct agent *agent, const char *id, const char *cgroup, struct container **ret,
+	struct err *err) must_check;
+/* For one that has made nothing yet; others are removed. */
+void container_free(struct container *c);
+
+/* NULL if there is none. */
+struct container *container_find(struct agent *agent, const char *id);
+/*
+ * "" or the container's id is its init. Errors carry the status that hosts expect: no such
+ * container INVALID_ARGUMENT; no such process, or one that was waited for, NOT_FOUND.
+ */
+int container_find_process(struct agent *agent, const char *id, const char *exec_id,
+	struct process **ret, struct err *err) must_check;
+
+/*
+ * Stops whatever is under way, kills every process and removes what was made; then answers the
+ * calls that are open and frees the container. removal may be NULL; else it is borrowed until it is
+ * done. Removals asked for while one runs are told together with it.
+ */
+void container_remove(struct container *c, struct container_removal *removal);

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CreateSandbox: check -> job: prepare() -> on_prepared -> reply. What fails is undone by a second
+ * job, and the agent is as before.
+ *
+ * DestroySandbox: container_remove() for all at once; the last to be gone starts a job that undoes
+ * what CreateSandbox did; then the reply, and the agent stops.
+ */
+#include "agent/sandbox.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/container.h"
+#include "agent/rpc.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "linux/modules.h"
+#include "linux/mountfd.h"
+#include "linux/namespace.h"
+#include "wire/status.h"
+
+enum { MAX_NS_PATH = OPTIONS_PATH_SIZE + 16 };
+
+void sandbox_init(struct sandbox *s)
+{
+	*s = (struct sandbox){.ipc_ns_fd = -1, .uts_ns_fd = -1, .pid_ns_fd = -1};
+}
+
+static void close_namespaces(struct sandbox *s)
+{
+	close_fd(take_fd(&s->ipc_ns_fd));
+	close_fd(take_fd(&s->uts_ns_fd));
+	close_fd(take_fd(&s->pid_ns_fd));
+}
+
+void sandbox_fini(struct sandbox *s)
+{
+	while (s->containers.n_entries > 0)
+		container_free(s->containers.entries[0].value);
+	map_fini(&s->containers);
+	storages_forget(&s->storages, &s->own_storages);
+	storages_fini(&s->storages);
+	close_namespaces(s);
+	free(s->id);
+}
+
+static const Grpc__CreateSandboxRequest *request_of(const struct agent *agent)
+{
+	return (const Grpc__CreateSandboxRequest *)ttrpc_call_request(agent->sandbox.call);
+}
+
+/*
+ * This guest has no modprobe, and its modules were loaded at boot and then removed with the
+ * initramfs: a module is there or it is not.
+ */
+static int check_modules(const Grpc__CreateSandboxRequest *request, struct err *err)
+{
+	for (size_t i = 0; i < request->n_kernel_modules; i++) {
+		const Grpc__KernelModule *m = request->kernel_modules[i];
+		const char *name = rpc_str(m->name);
+
+		if (!*name)
+			return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
+				"a kernel module without a name");
+		if (!modules_is_loaded(name))
+			return err_set(err, ENOENT, "kernel module %s is not in this guest", name);
+		if (m->n_parameters > 0)
+			return err_set(err, EBUSY,
+				"kernel module %s is loaded already: no parameters can be given",
+				name);
+	}
+	return 0;
+}
+
+static int check_create(
+	const struct agent *agent, const Grpc__CreateSandboxRequest *request, struct err *err)
+{
+	if (agent->sandbox.state != SANDBOX_NONE)
+		return err_status(err, EEXIST, WIRE_ALREADY_EXISTS, "there is a sandbox already");
+	/* The run directory is about to be emptied. */
+	if (agent->sandbox.containers.n_entries > 0)
+		return err_status(err, EBUSY, WIRE_FAILED_PRECONDITION,
+			"there are containers already: the sandbox comes first");
+	return check_modules(request, err);
+}
+
+/* Makes a file that holds the calling process's namespace. */
+static int pin_namespace(const char *run_dir, const char *name, struct err *err)
+{
+	char path[MAX_NS_PATH], ns[32];
+	auto_fd int target = -1, mount_fd = -1;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/ns-%s", run_dir, name);
+	snprintf(ns, sizeof(ns), "/proc/self/ns/%s", name);
+	target = open(path, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (target < 0)
+		return err_sys(err, errno, "create %s", path);
+	mount_fd = mountfd_clone(AT_FDCWD, ns, false);
+	if (mount_fd < 0)
+		return err_sys(err, -mount_fd, "copy the mount of %s", ns);
+	r = mountfd_attach(mount_fd, target);
+	return r < 0 ? err_sys(err, -r, "mount %s", path) : 0;
+}
+
+static int make_namespaces(const char *run_dir, const char *hostname, struct err *err)
+{
+	int r = namespace_unshare(CLONE_NEWIPC | CLONE_NEWUTS);
+
+	if (r < 0)
+		return err_sys(err, -r, "new ipc and uts namespaces");
+	if (*hostname && sethostname(hostname, strlen(hostname)) < 0)
+		return err_sys(err, errno, "set hostname %s", hostname);
+	r = pin_namespace(run_dir, "ipc", err);
+	return r < 0 ? r : pin_namespace(run_dir, "uts", err);
+}
+
+/* In a job, whose process the namespaces are made in: they cannot leak into the agent. */
+static int prepare(void *data, struct job_report *report, struct err *err)
+{
+	const struct agent *agent = data;
+	const Grpc__CreateSandboxRequest *request = request_of(agent);
+	const char *run_dir = agent->options->run_dir;
+	int r;
+
+	/* What cannot be removed is mounted: the share, by the guest's image. */
+	(void)!path_remove_tree(AT_FDCWD, run_dir);
+	r = path_mkdir(run_dir, 0711);
+	if (r < 0)
+		return err_sys(err, -r, "mkdir %s", run_dir);
+	r = make_namespaces(run_dir, rpc_str(request->hostname), err);
+	if (r < 0)
+		return r;
+	return storages_mount(&agent->sandbox.own_storages, request->storages, report, err);
+}
+
+/* Moves the namespace from its file to an fd. */
+static int take_namespace(const struct agent *agent, const char *name, struct err *err)
+{
+	char path[MAX_NS_PATH];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/ns-%s", agent->options->run_dir, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, errno, "open %s", path);
+	(void)!mountfd_detach(path);
+	(void)unlink(path);
+	return fd;
+}
+
+static int take_namespaces(struct agent *agent, struct err *err)
+{
+	agent->sandbox.ipc_ns_fd = take_namespace(agent, "ipc", err);
+	if (agent->sandbox.ipc_ns_fd < 0)
+		return agent->sandbox.ipc_ns_fd;
+	agent->sandbox.uts_ns_fd = take_namespace(agent, "uts", err);
+	return agent->sandbox.uts_ns_fd < 0 ? agent->sandbox.uts_ns_fd : 0;
+}
+
+/* In a job. Undoes prepare(). */
+static int tear_down(void *data, struct job_report *report, struct err *err)
+{
+	static const char *const names[] = {"ipc", "uts"};
+	const struct agent *agent = data;
+	char path[MAX_NS_PATH];
+	int r;
+
+	(void)report;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(path, sizeof(path), "%s/ns-%s", agent->options->run_dir, names[i]);
+		(void)!mountfd_detach(path);
+	}
+	r = storages_unmount(&agent->sandbox.own_storages, agent->sandbox.n_begun, err);
+	if (r < 0)
+		return r;
+	r = path_remove_tree(AT_FDCWD, agent->options->run_dir);
+	return r < 0 ? err_sys(err, -r, "remove %s", agent->options->run_dir) : 0;
+}
+
+/* Only the first failure is told to the host, all are logged. */
+static void note_failure(struct sandbox *s, const struct err *err)
+{
+	if (!err)
+		return;
+	log_write(LOG_ERROR, "sandbox", err->msg, NULL);
+	if (!err_is_set(&s->failure))
+		s->failure = *err;
+}
+
+static void answer(struct sandbox *s)
+{
+	struct ttrpc_call *call = take_ptr(&s->call);
+
+	if (!call)
+		return;
+	if (err_is_set(&s->failure))
+		rpc_fail(call, &s->failure);
+	else
+		ttrpc_call_reply(call, NULL);
+	s->failure = (struct err)ERR_INIT;
+}
+
+static void on_torn_down(void *data, const struct err *err, uint32_t n_steps)
+{
+	struct agent *agent = data;
+	struct sandbox *s = &agent->sandbox;
+	bool creating = s->state == SANDBOX_CREATING;
+
+	(void)n_steps;
+	s->job = NULL;
+	note_failure(s, err);
+	storages_forget(&s->storages, &s->own_storages);
+	close_namespaces(s);
+	free(take_ptr(&s->id));
+	answer(s);
+	if (creating)
+		s->state = SANDBOX_NONE;
+	else
+		agent_stop(agent);
+}
+
+static void start_tear_down(struct agent *agent)
+{
+	struct job_config job = {
+		.name = "remove sandbox", .run = tear_down, .done = on_torn_down, .data = agent};
+	struct err err = ERR_INIT;
+
+	storages_leave(&agent->sandbox.own_storages);
+	if (job_start(agent->reaper, &job, &agent->sandbox.job, &err) < 0)
+		on_torn_down(agent, &err, 0);
+}
+
+static void on_prepared(void *data, const struct err *err, uint32_t n_steps)
+{
+	struct agent *agent = data;
+	struct sandbox *s = &agent->sandbox;
+	struct err failure = ERR_INIT;
+
+	s->job = NULL;
+	s->n_begun = n_steps;
+	if (!err)
+		storages_settle(&s->own_storages);
+	if (!err && take_namespaces(agent, &failure) < 0)
+		err = &failure;
+	if (err) {
+		note_failure(s, err);
+		start_tear_down(agent);
+		return;
+	}
+	s->n_begun = UINT32_MAX;
+	s->state = SANDBOX_READY;
+	log_write(LOG_INFO, "sandbox", "sandbox created", "sandbox", s->id ? s->id : "", NULL);
+	answer(s);
+}
+
+static int start_create(
+	struct agent *agent, const Grpc__CreateSandboxRequest *request, struct err *err)
+{
+	struct job_config job = {
+		.name = "create sandbox", .run = prepare, .done = on_prepared, .data = agent};
+	struct sandbox *s = &agent->sandbox;
+	int r = check_create(agent, request, err);
+
+	if (r < 0)
+		return r;
+	if (*rpc_str(request->sandbox_id)) {
+		s->id = strdup(request->sandbox_id);
+		if (!s->id)
+			return err_sys(err, ENOMEM, "create sandbox");
+	}
+	r = storages_acquire(
+		&s->storages, request->storages, request->n_storages, &s->own_storages, err);
+	if (r == 0)
+		r = job_start(agent->reaper, &job, &s->job, err);
+	if (r == 0)
+		return 0;
+	storages_leave(&s->own_storages);
+	storages_forget(&s->storages, &s->own_storages);
+	free(take_ptr(&s->id));
+	return r;
+}
+
+void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__CreateSandboxRequest *request = (const Grpc__CreateSandboxRequest *)message;
+	struct agent *agent = user;
+	struct err err = ERR_INIT;
+
+	if (*rpc_str(request->guest_hook_path))
+		log_write(LOG_WARN, "sandbox", "guest hooks are not supported yet", "path",
+			request->guest_hook_path, NULL);
+	/* The agent itself resolves no names, and containers bring their own resolv.conf. */
+	if (request->n_dns > 0)
+		log_write(LOG_DEBUG, "sandbox", "dns settings are left to the containers", NULL);
+	if (agent->sandbox.state == SANDBOX_NONE)
+		agent->sandbox.call = call;
+	if (start_create(agent, request, &err) < 0) {
+		if (agent->sandbox.call == call)
+			agent->sandbox.call = NULL;
+		rpc_fail(call, &err);
+		return;
+	}
+	agent->sandbox.state = SANDBOX_CREATING;
+}
+
+struct removal {
+	struct container_removal base;
+	struct agent *agent;
+};
+
+static void on_removed(struct container_removal *base, const struct err *err)
+{
+	struct removal *removal = container_of(base, struct removal, base);
+	struct agent *agent = removal->agent;
+
+	free(removal);
+	note_failure(&agent->sandbox, err);
+	if (--agent->sandbox.n_removing == 0)
+		start_tear_down(agent);
+}
+
+static void remove_container(struct agent *agent, struct container *c)
+{
+	struct removal *removal = calloc(1, sizeof(*removal));
+	struct err err = ERR_INIT;
+
+	agent->sandbox.n_removing++;
+	if (removal) {
+		*removal = (struct removal){.base.done = on_removed, .agent = agent};
+		container_remove(c, &removal->base);
+		return;
+	}
+	agent->sandbox.n_removing--;
+	err_sys(&err, ENOMEM, "remove container %s", c->id);
+	note_failure(&agent->sandbox, &err);
+}
+
+/* A removal can end at once and take its container out of the map. */
+static struct container *find_next(struct agent *agent, const char *after)
+{
+	MAP_FOREACH (e, &agent->sandbox.containers)
+		if (!after || strcmp(e->key, after) > 0)
+			return e->value;
+	return NULL;
+}
+
+int sandbox_destroy(struct agent *agent, struct ttrpc_call *call)
+{
+	struct sandbox *s = &agent->sandbox;
+	char last[OPTIONS_PATH_SIZE + 128] = "";
+	struct container *c;
+
+	if (s->state == SANDBOX_CREATING || s->state == SANDBOX_DESTROYING)
+		return -EBUSY;
+	s->state = SANDBOX_DESTROYING;
+	s->call = call;
+	/* One more than there are: the sandbox goes last. */
+	s->n_removing = 1;
+	while ((c = find_next(agent, last))) {
+		snprintf(last, sizeof(last), "%s", c->id);
+		remove_container(agent, c);
+	}
+	if (--s->n_removing == 0)
+		start_tear_down(agent);
+	return 0;
+}
+
+void rpc_destroy_sandbox(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	struct err err = ERR_INIT;
+
+	(void)message;
+	if (sandbox_destroy(user, call) == 0)
+		return;
+	err_status(&err, EBUSY, WIRE_INTERNAL, "the sandbox is being created or destroyed");
+	rpc_fail(call, &err);
+}

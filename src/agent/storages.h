@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Which storages are mounted in the guest, and for how many users each.
+ *
+ * A storage is known by its mount point. The first request for it mounts it, later ones only count;
+ * the last user to leave unmounts it, unless the host declared it shared. Mounting and unmounting
+ *are done by jobs: the set that is to do it owns the storage meanwhile, and others are refused it.
+ *
+ *	storages_acquire(map, list, n, &set)      count, own what has to be mounted
+ *	job: storages_mount(&set, list, report)
+ *	storages_settle(&set)                     mounted: owned by nobody
+ *	...
+ *	storages_leave(&set)                      discount, own what has to be unmounted
+ *	job: storages_unmount(&set, n)
+ *	storages_forget(map, &set)                also instead of settle, after undoing
+ */
+#include <stdint.h>
+
+#include "agent.pb-c.h"
+#include "agent/job.h"
+#include "base/err.h"
+#include "base/map.h"
+
+struct storage {
+	char *mount_point; /* owned */
+	size_t n_users;
+	bool shared; /* stays mounted without users */
+	bool busy;   /* being mounted or unmounted by the set that owns it */
+};
+
+/* What one container, or the sandbox, uses. A zeroed one is empty. */
+struct storage_set {
+	struct storage_use {
+		struct storage *storage; /* borrowed from the map */
+		bool own;
+	} * uses; /* owned, in mount order */
+	size_t n_uses;
+};
+
+/* Checks each storage first. On failure nothing has changed. */
+int storages_acquire(struct map *map, Grpc__Storage **list, size_t n, struct storage_set *ret,
+	struct err *err) must_check;
+void storages_settle(struct storage_set *set);
+void storages_leave(struct storage_set *set);
+/* Empties the set. */
+void storages_forget(struct map *map, struct storage_set *set);
+/* Frees what the map holds; mounts stay. */
+void storages_fini(struct map *map);
+
+/* In a job. Each mount is a step of the report. */
+int storages_mount(const struct storage_set *set, Grpc__Storage **list, struct job_report *report,
+	struct err *err) must_check;
+/* In a job. Last first; n_begun: how many mounts were begun, UINT32_MAX after settling. Goes on
+ * after a failure and reports the first. */
+int storages_unmount(const struct storage_set *set, uint32_t n_begun, struct err *err) must_check;
