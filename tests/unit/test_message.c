@@ -1,0 +1,695 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "agent.pb-c.h"
+#include "oom.h"
+#include "ttrpc.pb-c.h"
+#include "wire/message.h"
+#include "wire/message_limits.h"
+#include "wiretest.pb-c.h"
+
+/* A literal with NULs in it. */
+#define BYTES(s)                                    \
+	{                                           \
+		(const uint8_t *)(s), sizeof(s) - 1 \
+	}
+
+static const ProtobufCMessageDescriptor *const all = &wiretest__all__descriptor;
+
+/* One field: tag and wire type, then, for a length-prefixed one, the length and the content. */
+static void put_varint(struct buf *b, uint64_t v)
+{
+	uint8_t byte;
+
+	do {
+		byte = (uint8_t)(v & 0x7f);
+		v >>= 7;
+		if (v)
+			byte |= 0x80;
+		assert_int_equal(buf_append(b, &byte, 1), 0);
+	} while (v);
+}
+
+static void put_bytes(struct buf *b, unsigned id, struct slice s)
+{
+	put_varint(b, (uint64_t)id << 3 | 2);
+	put_varint(b, s.len);
+	assert_int_equal(buf_append(b, s.p, s.len), 0);
+}
+
+static void put_str(struct buf *b, unsigned id, const char *s)
+{
+	put_bytes(b, id, slice_of_str(s));
+}
+
+static void put_number(struct buf *b, unsigned id, uint64_t v)
+{
+	put_varint(b, (uint64_t)id << 3);
+	put_varint(b, v);
+}
+
+static void put_entry(struct buf *b, unsigned id, const char *key, const char *value)
+{
+	auto_buf struct buf entry = BUF_INIT;
+
+	if (key)
+		put_str(&entry, 1, key);
+	if (value)
+		put_str(&entry, 2, value);
+	put_bytes(b, id, buf_slice(&entry));
+}
+
+static Wiretest__All *decode_all(const struct buf *b)
+{
+	ProtobufCMessage *msg = NULL;
+	struct err err = ERR_INIT;
+
+	if (message_decode(all, buf_slice(b), NULL, &msg, &err) < 0)
+		fail_msg("%s", err.msg);
+	return (Wiretest__All *)msg;
+}
+
+static void expect_refused(
+	const ProtobufCMessageDescriptor *desc, struct slice data, const char *text)
+{
+	struct err err = ERR_INIT;
+	ProtobufCMessage *msg = NULL;
+
+	assert_int_equal(message_decode(desc, data, NULL, &msg, &err), -EBADMSG);
+	assert_null(msg);
+	if (!strstr(err.msg, text))
+		fail_msg("\"%s\" is not in \"%s\"", text, err.msg);
+}
+
+static void well_formed_bytes_pass(void **state)
+{
+	static const struct {
+		const char *what;
+		struct slice data;
+	} rows[] = {
+		{"nothing", BYTES("")},
+		{"a varint of ten bytes", BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")},
+		{"a varint longer than it needs", BYTES("\x08\x81\x80\x80\x00")},
+		{"a tag longer than it needs", BYTES("\x88\x80\x80\x00\x01")},
+		{"a length longer than it needs", BYTES("\x7a\x81\x80\x80\x00x")},
+		{"fixed32", BYTES("\x3d\1\2\3\4")},
+		{"fixed64", BYTES("\x41\1\2\3\4\5\6\7\x08")},
+		{"an empty string", BYTES("\x7a\0")},
+		{"a string that is no UTF-8", BYTES("\x7a\2\xff\xfe")},
+		{"bytes with a NUL", BYTES("\x82\x01\3a\0b")},
+		{"an empty sub-message", BYTES("\x8a\x01\0")},
+		{"an enum value that we do not know", BYTES("\x70\x63")},
+		{"the highest field number", BYTES("\xf8\xff\xff\xff\x0f\1")},
+		{"an unknown field of each wire type",
+			BYTES("\xa0\x06\1\xa1\x06\1\2\3\4\5\6\7\x08\xa2\x06\1\0\xa5\x06\1\2\3\4")},
+		{"packed numbers", BYTES("\xfa\x01\3\1\xac\x02")},
+		{"the same, not packed", BYTES("\xf8\x01\1\xf8\x01\xac\x02")},
+		{"packed where the schema says plain", BYTES("\x82\x02\2\1\2")},
+		{"an empty packed list", BYTES("\xfa\x01\0")},
+		{"packed fixed64", BYTES("\x92\x02\x10\1\2\3\4\5\6\7\x08\1\2\3\4\5\6\7\x08")},
+		{"a field twice", BYTES("\x08\1\x08\2")},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+		ProtobufCMessage *msg;
+
+		if (message_decode(all, rows[i].data, NULL, &msg, &err) < 0)
+			fail_msg("%s: %s", rows[i].what, err.msg);
+		message_free(msg, NULL);
+	}
+}
+
+static void malformed_bytes_are_refused(void **state)
+{
+	static const struct {
+		struct slice data;
+		const char *text;
+	} rows[] = {
+		/* cut off: tag, varint, fixed, length, content */
+		{BYTES("\x80"), "malformed"},
+		{BYTES("\x08"), "malformed"},
+		{BYTES("\x08\x80"), "malformed"},
+		{BYTES("\x3d\1\2\3"), "malformed"},
+		{BYTES("\x41\1\2\3\4\5\6\7"), "malformed"},
+		{BYTES("\x7a"), "malformed"},
+		{BYTES("\x7a\x80"), "malformed"},
+		{BYTES("\x7a\2x"), "malformed"},
+		{BYTES("\x7a\xff\xff\xff\xff\x0f"), "malformed"},
+		{BYTES("\x8a\x01\2\x0a\1"), "wiretest.Leaf: malformed"},
+		/* numbers that are too long */
+		{BYTES("\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), "malformed"},
+		{BYTES("\x88\x80\x80\x80\x80\x00\x01"), "malformed"},
+		{BYTES("\x7a\x81\x80\x80\x80\x80\x00x"), "malformed"},
+		/* field number 0, one past the highest */
+		{BYTES("\x00\1"), "malformed"},
+		{BYTES("\x80\x00\1"), "malformed"},
+		{BYTES("\x80\x80\x80\x80\x10\1"), "malformed"},
+		/* groups, known and unknown field, and wire types that do not exist */
+		{BYTES("\x0b\x0c"), "malformed"},
+		{BYTES("\xa3\x06\xa4\x06"), "malformed"},
+		{BYTES("\x0e"), "malformed"},
+		{BYTES("\x0f"), "malformed"},
+		/* the wire type of another type */
+		{BYTES("\x0d\1\2\3\4"), "All.i32: wrong wire type"},
+		{BYTES("\x0a\1\1"), "All.i32: wrong wire type"},
+		{BYTES("\x69\1\2\3\4\5\6\7\x08"), "All.b: wrong wire type"},
+		{BYTES("\x78\1"), "All.s: wrong wire type"},
+		{BYTES("\x88\x01\1"), "All.leaf: wrong wire type"},
+		{BYTES("\x38\1"), "All.f32: wrong wire type"},
+		{BYTES("\xa8\x02\1"), "All.many_s: wrong wire type"},
+		{BYTES("\x88\x02\1"), "All.packed_f32: wrong wire type"},
+		/* packed: the last number cut off */
+		{BYTES("\xfa\x01\2\1\x80"), "All.packed_i32: bad packed numbers"},
+		{BYTES("\x8a\x02\3\1\2\3"), "All.packed_f32: bad packed numbers"},
+		{BYTES("\x92\x02\x09\1\2\3\4\5\6\7\x08\1"), "All.packed_f64: bad packed numbers"},
+		{BYTES("\xfa\x01\x0b\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"),
+			"All.packed_i32: bad packed numbers"},
+		/* NUL at the start, inside, at the end; in a list, a map, a sub-message, a oneof */
+		{BYTES("\x7a\1\0"), "All.s: NUL"},
+		{BYTES("\x7a\3a\0b"), "All.s: NUL"},
+		{BYTES("\x7a\2a\0"), "All.s: NUL"},
+		{BYTES("\xaa\x02\2a\0"), "All.many_s: NUL"},
+		{BYTES("\x9a\x03\4\x0a\2k\0"), "WordsEntry.key: NUL"},
+		{BYTES("\x8a\x01\4\x0a\2a\0"), "Leaf.name: NUL"},
+		{BYTES("\x9a\x01\1\0"), "All.text: NUL"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		expect_refused(all, rows[i].data, rows[i].text);
+}
+
+static void every_type_is_decoded(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	Wiretest__All *msg;
+
+	(void)state;
+	put_number(&b, 1, UINT64_MAX);
+	put_number(&b, 2, (uint64_t)INT64_MIN);
+	put_number(&b, 3, UINT32_MAX);
+	put_number(&b, 4, UINT64_MAX);
+	put_number(&b, 5, 3);
+	put_number(&b, 6, UINT64_MAX);
+	put_number(&b, 13, 1);
+	put_number(&b, 14, 99);
+	put_str(&b, 15, "caf\xc3\xa9");
+	put_number(&b, 536870911, 4);
+	msg = decode_all(&b);
+	assert_int_equal(msg->i32, -1);
+	assert_true(msg->i64 == INT64_MIN);
+	assert_true(msg->u32 == UINT32_MAX);
+	assert_true(msg->u64 == UINT64_MAX);
+	assert_int_equal(msg->s32, -2);
+	assert_true(msg->s64 == INT64_MIN);
+	assert_int_equal(msg->b, 1);
+	assert_int_equal(msg->colour, 99);
+	assert_string_equal(msg->s, "caf\xc3\xa9");
+	assert_int_equal(msg->far, 4);
+	assert_false(msg->has_f32);
+	assert_null(msg->leaf);
+	message_free(&msg->base, NULL);
+}
+
+static void packed_and_plain_numbers_add_up(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	Wiretest__All *msg;
+
+	(void)state;
+	put_number(&b, 31, 1);
+	put_bytes(&b, 31, slice_of("\x02\xac\x02", 3));
+	put_number(&b, 31, 4);
+	put_bytes(&b, 32, slice_of("\x05\x06", 2));
+	msg = decode_all(&b);
+	assert_int_equal(msg->n_packed_i32, 4);
+	assert_int_equal(msg->packed_i32[0], 1);
+	assert_int_equal(msg->packed_i32[2], 300);
+	assert_int_equal(msg->packed_i32[3], 4);
+	assert_int_equal(msg->n_plain_u64, 2);
+	assert_int_equal(msg->plain_u64[1], 6);
+	message_free(&msg->base, NULL);
+}
+
+/* n times the field that one holds, in a message of type desc. */
+static int decode_repeated(
+	const ProtobufCMessageDescriptor *desc, const struct buf *one, size_t n, struct err *err)
+{
+	auto_buf struct buf b = BUF_INIT;
+	struct message_budget budget = {.limit = 64 << 20};
+	ProtobufCMessage *msg;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(buf_append(&b, buf_slice(one).p, buf_len(one)), 0);
+	r = message_decode(desc, buf_slice(&b), &budget, &msg, err);
+	if (r == 0)
+		message_free(msg, &budget);
+	assert_int_equal(budget.used, 0);
+	return r;
+}
+
+/* Finds where the limits are, so that none moves without this table. */
+static void a_field_may_repeat_up_to_its_limit(void **state)
+{
+	static const struct {
+		const ProtobufCMessageDescriptor *desc;
+		const char *field;
+		size_t limit;
+	} rows[] = {
+		{&wiretest__all__descriptor, "i32", 16},
+		{&wiretest__all__descriptor, "s", 16},
+		{&wiretest__all__descriptor, "leaf", 16},
+		{&wiretest__all__descriptor, "packed_i32", 16384},
+		{&wiretest__all__descriptor, "plain_u64", 16384},
+		{&wiretest__all__descriptor, "many_s", 16384},
+		{&wiretest__all__descriptor, "many_by", 16384},
+		{&wiretest__leaf__descriptor, "leaves", 4096},
+		{&wiretest__all__descriptor, "subs", 4096},
+		{&grpc__process__descriptor, "env", 65536},
+		{&grpc__process__descriptor, "args", 65536},
+		{&grpc__process__descriptor, "rlimits", 64},
+		{&grpc__user__descriptor, "additionalGids", 65536},
+		{&grpc__string_user__descriptor, "additionalGids", 65536},
+		{&grpc__spec__descriptor, "mounts", 4096},
+		{&grpc__spec__descriptor, "annotations", 4096},
+		{&grpc__linux__descriptor, "sysctl", 4096},
+		{&grpc__linux__descriptor, "uidMappings", 340},
+		{&grpc__linux__descriptor, "gidMappings", 340},
+		{&grpc__linux__descriptor, "namespaces", 64},
+		{&grpc__linux__descriptor, "devices", 4096},
+		{&grpc__linux_capabilities__descriptor, "bounding", 256},
+		{&grpc__linux_syscall__descriptor, "names", 16384},
+		{&grpc__linux_syscall__descriptor, "args", 64},
+		{&grpc__hooks__descriptor, "startContainer", 64},
+		{&ttrpc__request__descriptor, "metadata", 128},
+		{&ttrpc__status__descriptor, "details", 64},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const ProtobufCFieldDescriptor *field =
+			protobuf_c_message_descriptor_get_field_by_name(
+				rows[i].desc, rows[i].field);
+		auto_buf struct buf one = BUF_INIT;
+		struct err err = ERR_INIT;
+		char name[64];
+
+		assert_non_null(field);
+		if (field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES ||
+			field->type == PROTOBUF_C_TYPE_MESSAGE)
+			put_str(&one, field->id, "");
+		else
+			put_number(&one, field->id, 1);
+		if (decode_repeated(rows[i].desc, &one, rows[i].limit, &err) < 0)
+			fail_msg("%s", err.msg);
+		assert_int_equal(
+			decode_repeated(rows[i].desc, &one, rows[i].limit + 1, &err), -EBADMSG);
+		snprintf(name, sizeof(name), ".%s: more than %zu", rows[i].field, rows[i].limit);
+		assert_non_null(strstr(err.msg, name));
+	}
+}
+
+static void packed_numbers_count_one_by_one(void **state)
+{
+	auto_buf struct buf b = BUF_INIT, numbers = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (int i = 0; i < 4096; i++)
+		put_varint(&numbers, 1);
+	put_bytes(&b, 31, buf_slice(&numbers));
+	assert_int_equal(decode_repeated(all, &b, 4, &err), 0);
+	put_number(&b, 31, 1);
+	assert_int_equal(decode_repeated(all, &b, 4, &err), -EBADMSG);
+}
+
+static void unknown_fields_are_few(void **state)
+{
+	auto_buf struct buf one = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	put_number(&one, 100, 1);
+	assert_int_equal(decode_repeated(all, &one, MESSAGE_LIMIT_UNKNOWN, &err), 0);
+	assert_int_equal(decode_repeated(all, &one, MESSAGE_LIMIT_UNKNOWN + 1, &err), -EBADMSG);
+	assert_non_null(strstr(err.msg, "unknown"));
+}
+
+static void sub_messages_merge_and_stay_within_limits(void **state)
+{
+	auto_buf struct buf leaf = BUF_INIT, b = BUF_INIT;
+	struct err err = ERR_INIT;
+	Wiretest__All *msg;
+
+	(void)state;
+	put_str(&leaf, 1, "first");
+	put_str(&leaf, 2, "a");
+	put_bytes(&b, 17, buf_slice(&leaf));
+	buf_clear(&leaf);
+	put_str(&leaf, 2, "b");
+	put_bytes(&b, 17, buf_slice(&leaf));
+	msg = decode_all(&b);
+	assert_string_equal(msg->leaf->name, "first");
+	assert_int_equal(msg->leaf->n_tags, 2);
+	assert_string_equal(msg->leaf->tags[1], "b");
+	message_free(&msg->base, NULL);
+
+	/* Each part is within the limit of 16384; together they are not. */
+	buf_clear(&leaf);
+	for (int i = 0; i < 1025; i++)
+		put_str(&leaf, 2, "");
+	buf_clear(&b);
+	put_bytes(&b, 17, buf_slice(&leaf));
+	assert_int_equal(decode_repeated(all, &b, 15, &err), 0);
+	assert_int_equal(decode_repeated(all, &b, 16, &err), -EBADMSG);
+	assert_non_null(strstr(err.msg, "wiretest.Leaf.tags: more than 16384"));
+}
+
+/* A message of depth levels, the outermost counted. */
+static void nest(struct buf *b, unsigned depth)
+{
+	for (unsigned i = 1; i < depth; i++) {
+		auto_buf struct buf outer = BUF_INIT;
+
+		put_bytes(&outer, 3, buf_slice(b));
+		buf_clear(b);
+		assert_int_equal(buf_append(b, buf_slice(&outer).p, buf_len(&outer)), 0);
+	}
+}
+
+static void nesting_is_bounded(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	nest(&b, MESSAGE_MAX_DEPTH);
+	assert_int_equal(message_check(&wiretest__leaf__descriptor, buf_slice(&b), &err), 0);
+	nest(&b, 2);
+	assert_int_equal(message_check(&wiretest__leaf__descriptor, buf_slice(&b), &err), -EBADMSG);
+	assert_non_null(strstr(err.msg, "nested too deeply"));
+	nest(&b, 10000);
+	expect_refused(&wiretest__leaf__descriptor, buf_slice(&b), "nested too deeply");
+}
+
+static void the_last_of_equal_keys_wins(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	Wiretest__All *msg;
+
+	(void)state;
+	put_entry(&b, 51, "a", "1");
+	put_entry(&b, 51, "b", "2");
+	put_entry(&b, 51, "a", "3");
+	put_entry(&b, 51, "c", "4");
+	put_entry(&b, 51, "a", "5");
+	put_entry(&b, 51, "ab", "6");
+	msg = decode_all(&b);
+	assert_int_equal(msg->n_words, 4);
+	assert_string_equal(msg->words[0]->key, "b");
+	assert_string_equal(msg->words[1]->key, "c");
+	assert_string_equal(msg->words[2]->key, "a");
+	assert_string_equal(msg->words[2]->value, "5");
+	assert_string_equal(msg->words[3]->key, "ab");
+	message_free(&msg->base, NULL);
+}
+
+static void a_map_entry_has_its_key_and_value(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	Wiretest__All *msg;
+
+	(void)state;
+	put_entry(&b, 51, NULL, "v");
+	put_entry(&b, 51, "k", NULL);
+	put_str(&b, 51, "");
+	put_entry(&b, 52, "k", NULL);
+	put_str(&b, 53, "");
+	put_str(&b, 55, "");
+	msg = decode_all(&b);
+	/* The third is {"": ""} and takes the place of the first, {"": "v"}. */
+	assert_int_equal(msg->n_words, 2);
+	assert_string_equal(msg->words[0]->key, "k");
+	assert_string_equal(msg->words[0]->value, "");
+	assert_string_equal(msg->words[1]->key, "");
+	assert_string_equal(msg->words[1]->value, "");
+	assert_int_equal(msg->n_subs, 1);
+	assert_non_null(msg->subs[0]->value);
+	assert_null(msg->subs[0]->value->name);
+	assert_true(msg->numbers[0]->has_key && msg->numbers[0]->has_value);
+	assert_int_equal(msg->by_bool[0]->value.len, 0);
+	message_free(&msg->base, NULL);
+}
+
+static void keys_that_are_numbers_are_compared_whole(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	Wiretest__All *msg;
+
+	(void)state;
+	put_bytes(&b, 53, slice_of("\x08\x01\x10\x07", 4));
+	/* 2^32 + 1 */
+	put_bytes(&b, 53, slice_of("\x08\x81\x80\x80\x80\x10\x10\x08", 8));
+	put_bytes(&b, 53, slice_of("\x08\x01\x10\x09", 4));
+	put_bytes(&b, 54, slice_of("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x01x", 14));
+	put_bytes(&b, 54, slice_of("\x08\x01\x12\x01y", 5));
+	put_bytes(&b, 54, slice_of("\x08\xff\xff\xff\xff\x0f\x12\x01z", 9));
+	msg = decode_all(&b);
+	assert_int_equal(msg->n_numbers, 2);
+	assert_true(msg->numbers[0]->key == (UINT64_C(1) << 32) + 1);
+	assert_int_equal(msg->numbers[1]->value, 9);
+	assert_int_equal(msg->n_by_i32, 2);
+	assert_string_equal(msg->by_i32[1]->value, "z");
+	message_free(&msg->base, NULL);
+}
+
+static void a_list_of_pairs_is_no_map(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	ProtobufCMessage *msg;
+
+	(void)state;
+	put_entry(&b, 1, "a", "1");
+	put_entry(&b, 1, "a", NULL);
+	assert_int_equal(
+		message_decode(&wiretest__pairs__descriptor, buf_slice(&b), NULL, &msg, NULL), 0);
+	assert_int_equal(((Wiretest__Pairs *)msg)->n_pairs, 2);
+	assert_null(((Wiretest__Pairs *)msg)->pairs[1]->value);
+	message_free(msg, NULL);
+}
+
+static void maps_in_sub_messages_are_settled_too(void **state)
+{
+	auto_buf struct buf linux_part = BUF_INIT, spec = BUF_INIT, b = BUF_INIT;
+	ProtobufCMessage *msg;
+	const Grpc__Linux *linux_msg;
+
+	(void)state;
+	put_entry(&linux_part, 3, "kernel.shmmax", "1");
+	put_entry(&linux_part, 3, "kernel.shmmax", "2");
+	put_bytes(&spec, 8, buf_slice(&linux_part));
+	/* Merged from two occurrences of the sub-message. */
+	put_bytes(&spec, 8, buf_slice(&linux_part));
+	put_bytes(&b, 6, buf_slice(&spec));
+	assert_int_equal(message_decode(&grpc__create_container_request__descriptor, buf_slice(&b),
+				 NULL, &msg, NULL),
+		0);
+	linux_msg = ((Grpc__CreateContainerRequest *)msg)->oci->linux;
+	assert_int_equal(linux_msg->n_sysctl, 1);
+	assert_string_equal(linux_msg->sysctl[0]->value, "2");
+	message_free(msg, NULL);
+}
+
+/* Keys in an order, and with a prefix, that a naive sort or search would be slow with. */
+static void many_equal_keys_take_no_time(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	Wiretest__All *msg;
+	char key[256];
+
+	(void)state;
+	for (int i = 0; i < 4096; i++) {
+		snprintf(key, sizeof(key), "%0200d", i % 2048);
+		put_entry(&b, 51, key, i < 2048 ? "old" : "new");
+	}
+	msg = decode_all(&b);
+	assert_int_equal(msg->n_words, 2048);
+	for (size_t i = 0; i < msg->n_words; i++)
+		assert_string_equal(msg->words[i]->value, "new");
+	message_free(&msg->base, NULL);
+}
+
+static void the_last_of_a_oneof_wins(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	Wiretest__All *msg;
+
+	(void)state;
+	put_str(&b, 20, "");
+	put_str(&b, 19, "text");
+	put_number(&b, 18, 0x7fffffff);
+	msg = decode_all(&b);
+	assert_int_equal(msg->choice_case, WIRETEST__ALL__CHOICE_NUMBER);
+	assert_int_equal(msg->number, 0x7fffffff);
+	message_free(&msg->base, NULL);
+}
+
+static void a_budget_is_charged_and_given_back(void **state)
+{
+	struct message_budget whole = {.limit = 1 << 20};
+	struct message_budget part = {.limit = 1 << 19, .parent = &whole};
+	auto_buf struct buf b = BUF_INIT;
+	ProtobufCMessage *msg;
+
+	(void)state;
+	put_str(&b, 15, "0123456789");
+	assert_int_equal(message_decode(all, buf_slice(&b), &part, &msg, NULL), 0);
+	/* The struct, the string and what malloc keeps in front of each. */
+	assert_true(part.used > sizeof(Wiretest__All) + 11);
+	assert_true(part.used < sizeof(Wiretest__All) + 11 + 128);
+	assert_int_equal(whole.used, part.used);
+	message_free(msg, &part);
+	assert_int_equal(part.used, 0);
+	assert_int_equal(whole.used, 0);
+}
+
+static void a_frame_cannot_cost_more_than_the_budget(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	struct message_budget parent = {.limit = 256 << 10};
+	struct message_budget budget = {.limit = 16 << 20, .parent = &parent};
+	struct err err = ERR_INIT;
+	ProtobufCMessage *msg = NULL;
+
+	(void)state;
+	/* 40 kB on the wire, 1 MB decoded: within the limits, so that only the budget is left. */
+	for (int i = 0; i < 16384; i++)
+		put_str(&b, 37, "");
+	for (int i = 0; i < 4096; i++)
+		put_str(&b, 52, "");
+	assert_int_equal(message_decode(all, buf_slice(&b), &budget, &msg, &err), -E2BIG);
+	assert_non_null(strstr(err.msg, "wiretest.All"));
+	assert_null(msg);
+	assert_int_equal(budget.used, 0);
+	assert_int_equal(parent.used, 0);
+	parent.limit = 16 << 20;
+	assert_int_equal(message_decode(all, buf_slice(&b), &budget, &msg, NULL), 0);
+	message_free(msg, &budget);
+}
+
+/* Four million bytes of what is cheapest to send: each must end as an error or in the budget. */
+static void full_frames_of_the_cheapest_fields_are_bounded(void **state)
+{
+	static const struct slice units[] = {
+		BYTES("\x9a\x03\0"),		 /* empty map entries */
+		BYTES("\xa2\x03\2\x12\0"),	 /* map entries with an empty message */
+		BYTES("\x8a\x01\0"),		 /* a sub-message again and again */
+		BYTES("\x08\1"),		 /* a number again and again */
+		BYTES("\xaa\x02\0"),		 /* empty strings */
+		BYTES("\xfa\x01\0"),		 /* empty packed lists: count for nothing */
+		BYTES("\xa0\x06\1"),		 /* unknown numbers */
+		BYTES("\xa2\x06\0"),		 /* unknown empty strings */
+		BYTES("\x8a\x01\4\x1a\2\x1a\0"), /* merged sub-messages in lists */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		auto_buf struct buf b = BUF_INIT;
+		struct message_budget budget = {.limit = 16 << 20};
+		ProtobufCMessage *msg;
+		int r;
+
+		while (buf_len(&b) + units[i].len <= 4 << 20)
+			assert_int_equal(buf_append(&b, units[i].p, units[i].len), 0);
+		r = message_decode(all, buf_slice(&b), &budget, &msg, NULL);
+		assert_true(r == -EBADMSG || r == -E2BIG);
+		assert_int_equal(budget.used, 0);
+	}
+}
+
+static void no_memory_is_an_error_everywhere(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	(void)state;
+	put_entry(&b, 51, "a", NULL);
+	put_entry(&b, 51, "a", "2");
+	put_entry(&b, 52, "k", NULL);
+	put_str(&b, 37, "x");
+	put_str(&b, 16, "x");
+	put_str(&b, 17, "");
+	put_number(&b, 31, 5);
+	put_number(&b, 100, 5);
+	OOM_SWEEP(n)
+	{
+		struct message_budget budget = {.limit = 1 << 20};
+		struct err err = ERR_INIT;
+		ProtobufCMessage *msg = NULL;
+		int r;
+
+		oom_arm(n);
+		r = message_decode(all, buf_slice(&b), &budget, &msg, &err);
+		oom_disarm();
+		assert_int_equal(r, msg ? 0 : -ENOMEM);
+		message_free(msg, &budget);
+		assert_int_equal(budget.used, 0);
+	}
+}
+
+static void what_is_encoded_decodes_to_the_same(void **state)
+{
+	auto_buf struct buf b = BUF_INIT, again = BUF_INIT;
+	Wiretest__All *msg;
+
+	(void)state;
+	put_number(&b, 1, UINT64_MAX);
+	put_str(&b, 15, "s");
+	put_str(&b, 16, "by");
+	put_bytes(&b, 31, slice_of("\x01\x02", 2));
+	put_entry(&b, 51, "k", "v");
+	msg = decode_all(&b);
+	assert_int_equal(buf_append_str(&again, "in front"), 0);
+	assert_int_equal(message_encode(&msg->base, &again), 0);
+	buf_consume(&again, strlen("in front"));
+	assert_true(slice_equal(buf_slice(&b), buf_slice(&again)));
+	message_free(&msg->base, NULL);
+	message_free(NULL, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(well_formed_bytes_pass),
+		cmocka_unit_test(malformed_bytes_are_refused),
+		cmocka_unit_test(every_type_is_decoded),
+		cmocka_unit_test(packed_and_plain_numbers_add_up),
+		cmocka_unit_test(a_field_may_repeat_up_to_its_limit),
+		cmocka_unit_test(packed_numbers_count_one_by_one),
+		cmocka_unit_test(unknown_fields_are_few),
+		cmocka_unit_test(sub_messages_merge_and_stay_within_limits),
+		cmocka_unit_test(nesting_is_bounded),
+		cmocka_unit_test(the_last_of_equal_keys_wins),
+		cmocka_unit_test(a_map_entry_has_its_key_and_value),
+		cmocka_unit_test(keys_that_are_numbers_are_compared_whole),
+		cmocka_unit_test(a_list_of_pairs_is_no_map),
+		cmocka_unit_test(maps_in_sub_messages_are_settled_too),
+		cmocka_unit_test(many_equal_keys_take_no_time),
+		cmocka_unit_test(the_last_of_a_oneof_wins),
+		cmocka_unit_test(a_budget_is_charged_and_given_back),
+		cmocka_unit_test(a_frame_cannot_cost_more_than_the_budget),
+		cmocka_unit_test(full_frames_of_the_cheapest_fields_are_bounded),
+		cmocka_unit_test(no_memory_is_an_error_everywhere),
+		cmocka_unit_test(what_is_encoded_decodes_to_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
