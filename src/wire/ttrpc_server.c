@@ -128,6 +128,8 @@ void ttrpc_server_free(struct ttrpc_server *server)
 
 		conn->refs++;
 		ttrpc_conn_close(conn);
+		/* One that was closed before may have calls that the loop has yet to tell. */
+		ttrpc_call_cancel_all(conn);
 		list_remove(&conn->link);
 		conn->server = NULL;
 		ttrpc_conn_unref(conn);
