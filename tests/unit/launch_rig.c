@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -34,27 +35,19 @@ static _Noreturn void skip_all(const char *why)
 	_exit(77);
 }
 
-int rig_set_up(void **state)
+static int set_up(void **state)
 {
 	(void)state;
-	if (geteuid() != 0)
-		skip_all("needs root");
-	if (access("/bin/busybox", X_OK) < 0)
-		skip_all("needs busybox-static");
-	/* Whatever is left mounted goes with this process. */
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-		skip_all("needs to make namespaces");
 	snprintf(dir, sizeof(dir), "/tmp/launch-rig-XXXXXX");
 	if (!mkdtemp(dir) || mount("rig", dir, "tmpfs", 0, NULL) < 0)
 		return -1;
 	snprintf(rig_root, sizeof(rig_root), "%s/root", dir);
-	snprintf(pod_cgroup, sizeof(pod_cgroup), "%s/launch-rig-%d", launch_get_cgroup_root(),
-		(int)getpid());
-	snprintf(cgroup, sizeof(cgroup), "/launch-rig-%d/c1", (int)getpid());
+	snprintf(pod_cgroup, sizeof(pod_cgroup), "%s%s-cgroup", launch_get_cgroup_root(), dir + 4);
+	snprintf(cgroup, sizeof(cgroup), "%s-cgroup/c1", dir + 4);
 	return loop_new(&rig_loop);
 }
 
-int rig_tear_down(void **state)
+static int tear_down(void **state)
 {
 	(void)state;
 	rig_settle();
@@ -63,6 +56,36 @@ int rig_tear_down(void **state)
 	if (rmdir(pod_cgroup) < 0 && errno != ENOENT)
 		return -1;
 	return rmdir(dir);
+}
+
+/* As PID 1, so that whatever a failed test leaves ends with it, and with the mounts to itself. */
+static _Noreturn void run_inside(const struct CMUnitTest *tests, size_t n_tests)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0 ||
+		mount("proc", "/proc", "proc", 0, NULL) < 0)
+		skip_all("needs to mount");
+	exit(_cmocka_run_group_tests("launch", tests, n_tests, set_up, tear_down));
+}
+
+int rig_run_tests(const struct CMUnitTest *tests, size_t n_tests)
+{
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip_all("needs root");
+	if (access("/bin/busybox", X_OK) < 0)
+		skip_all("needs busybox-static");
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID) < 0)
+		skip_all("needs to make namespaces");
+	alarm(55);
+	pid = fork();
+	if (pid == 0)
+		run_inside(tests, n_tests);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 1;
+	return WEXITSTATUS(status);
 }
 
 static void path_in_root(const char *path, char full[256])
@@ -95,13 +118,13 @@ void rig_link(const char *path, const char *target)
 	assert_int_equal(symlink(target, full), 0);
 }
 
-static void copy_busybox(void)
+void rig_copy(const char *program, const char *path)
 {
-	auto_fd int from = open("/bin/busybox", O_RDONLY | O_CLOEXEC), to = -1;
+	auto_fd int from = open(program, O_RDONLY | O_CLOEXEC), to = -1;
 	char full[256], bytes[8192];
 	ssize_t n;
 
-	path_in_root("/bin/busybox", full);
+	path_in_root(path, full);
 	to = open(full, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
 	assert_true(from >= 0 && to >= 0);
 	while ((n = read(from, bytes, sizeof(bytes))) > 0)
@@ -125,7 +148,7 @@ int rig_fresh_root(void **state)
 	there = true;
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		rig_write(dirs[i], 0755, NULL);
-	copy_busybox();
+	rig_copy("/bin/busybox", "/bin/busybox");
 	for (size_t i = 0; i < ARRAY_SIZE(applets); i++) {
 		snprintf(path, sizeof(path), "/bin/%s", applets[i]);
 		rig_link(path, "busybox");
@@ -221,7 +244,7 @@ static void on_done(void *data, const struct launch_result *result, const struct
 		c->result = *result;
 }
 
-static void on_released(void *data, const struct err *err)
+void rig_released(void *data, const struct err *err)
 {
 	struct rig_container *c = data;
 
@@ -266,7 +289,7 @@ static void start(const struct launch_request *request, bool terminal, struct ri
 		close_fd(ends.theirs[i]);
 }
 
-void rig_create(const struct plan *plan, struct rig_container *ret)
+void rig_start(const struct plan *plan, struct rig_container *ret)
 {
 	struct launch_request request = {
 		.container_id = "c1",
@@ -277,7 +300,7 @@ void rig_create(const struct plan *plan, struct rig_container *ret)
 			       (plan->deadline_ns ? plan->deadline_ns : LIMIT_S * NS_PER_S),
 	};
 
-	*ret = (struct rig_container){.spec = make_spec(plan)};
+	*ret = (struct rig_container){.spec = make_spec(plan), .in_cgroup = plan->in_cgroup};
 	request.spec = ret->spec;
 	request.process = ret->spec->process;
 	for (int i = 0; i < LAUNCH_NS_COUNT; i++)
@@ -288,12 +311,17 @@ void rig_create(const struct plan *plan, struct rig_container *ret)
 		return;
 	}
 	start(&request, plan->terminal, ret);
+}
+
+void rig_create(const struct plan *plan, struct rig_container *ret)
+{
+	rig_start(plan, ret);
 	rig_until(&ret->done);
 }
 
 void rig_release(struct rig_container *c)
 {
-	launch_release(c->launch, on_released, c);
+	launch_release(c->launch, rig_released, c);
 	c->launch = NULL;
 	rig_until(&c->released);
 }
@@ -321,7 +349,7 @@ static void collect(struct rig_container *c, struct outcome *ret)
 	}
 }
 
-static void free_container(struct rig_container *c)
+void rig_close(struct rig_container *c)
 {
 	close_fd(c->input_fd);
 	close_fd(c->output_fd);
@@ -351,7 +379,7 @@ void rig_run(const struct plan *plan, struct outcome *ret)
 	} else {
 		collect(&c, ret);
 	}
-	free_container(&c);
+	rig_close(&c);
 	rig_settle();
 	if (plan->in_cgroup)
 		assert_int_equal(launch_remove_cgroup(rig_cgroup, NULL), 0);
@@ -388,6 +416,7 @@ void rig_exec(struct rig_container *init, const char *process_json, struct outco
 	struct launch_request request = {
 		.container_id = "c1",
 		.spec = init->spec,
+		.cgroup = init->in_cgroup ? rig_cgroup : NULL,
 		.deadline_ns = clock_now_ns() + LIMIT_S * NS_PER_S,
 	};
 	struct rig_container c = {.input_fd = -1};
@@ -406,7 +435,7 @@ void rig_exec(struct rig_container *init, const char *process_json, struct outco
 	rig_until(&c.done);
 	ret->created = !c.failed;
 	collect(&c, ret);
-	free_container(&c);
+	rig_close(&c);
 	oci_process_free(process);
 }
 
@@ -417,5 +446,5 @@ void rig_destroy(struct rig_container *c)
 	else if (!c->failed)
 		kill(c->result.pid, SIGKILL);
 	rig_settle();
-	free_container(c);
+	rig_close(c);
 }

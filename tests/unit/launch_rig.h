@@ -41,13 +41,15 @@ extern char rig_root[64];      /* the root directory */
 extern const char *rig_cgroup; /* what plan.in_cgroup uses */
 extern struct loop *rig_loop;
 
-int rig_set_up(void **state);
-int rig_tear_down(void **state);
+/* In namespaces of their own; what main returns. */
+int rig_run_tests(const struct CMUnitTest *tests, size_t n_tests);
 /* Each test begins with a fresh root directory. */
 int rig_fresh_root(void **state);
 
 /* A file, directory (content NULL) or link in the root directory. */
 void rig_write(const char *path, mode_t mode, const char *content);
+/* A program of this machine as path, executable. */
+void rig_copy(const char *program, const char *path);
 void rig_link(const char *path, const char *target);
 
 /* Creates, starts, reads to the end, waits. */
@@ -63,16 +65,31 @@ struct rig_container {
 	struct launch *launch;
 	struct launch_result result;
 	int input_fd, output_fd; /* ours; one terminal for both if the plan says so */
-	bool done, failed, released;
+	bool done, failed, released, in_cgroup;
 	struct err err;
 };
+void rig_start(const struct plan *plan, struct rig_container *ret);
+/* rig_start, and the loop until it is created or has failed. */
 void rig_create(const struct plan *plan, struct rig_container *ret);
+launch_released_fn rig_released; /* data: the rig_container */
 void rig_release(struct rig_container *c);
 /* A process beside init. */
 void rig_exec(struct rig_container *init, const char *process_json, struct outcome *ret);
-/* Kills init, waits for it and frees everything. */
+/* Frees what is the container's here. */
+void rig_close(struct rig_container *c);
+/* Kills init, waits for it, and rig_close. */
 void rig_destroy(struct rig_container *c);
 /* Runs the loop until *flag. */
 void rig_until(const bool *flag);
 /* Runs the loop until there is no launch, and collects all children. */
 void rig_settle(void);
+
+#define rig_test(name) cmocka_unit_test_setup(name, rig_fresh_root)
+
+#define assert_exits(o, code)                                                                 \
+	do {                                                                                  \
+		if (!(o).started)                                                             \
+			fail_msg("did not start: %s", (o).err.msg);                           \
+		if (!WIFEXITED((o).status) || WEXITSTATUS((o).status) != (code))              \
+			fail_msg("status %#x, output: %s", (unsigned)(o).status, (o).output); \
+	} while (0)

@@ -1,51 +1,599 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Container processes: how they begin and end, who they are, what they are given. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
+#include "base/io.h"
 #include "launch_rig.h"
+#include "wire/status.h"
 
 static struct outcome out;
-
-#define assert_runs(o)                                                                        \
-	do {                                                                                  \
-		if (!(o).started)                                                             \
-			fail_msg("did not start: %s", (o).err.msg);                           \
-		if (!WIFEXITED((o).status) || WEXITSTATUS((o).status) != 0)                   \
-			fail_msg("status %#x, output: %s", (unsigned)(o).status, (o).output); \
-	} while (0)
 
 static void exit_codes_arrive(void **state)
 {
 	(void)state;
 	rig_run(&(struct plan){.args = "[\"true\"]"}, &out);
-	assert_runs(out);
+	assert_exits(out, 0);
 	rig_run(&(struct plan){.args = "[\"/bin/false\"]"}, &out);
-	assert_int_equal(WEXITSTATUS(out.status), 1);
+	assert_exits(out, 1);
 	rig_sh((struct plan){0}, "exit 42", &out);
-	assert_int_equal(WEXITSTATUS(out.status), 42);
+	assert_exits(out, 42);
+	rig_sh((struct plan){0}, "sh -c 'kill -9 $$'; exit $?", &out);
+	assert_exits(out, 137);
 }
 
 static void init_is_pid_1_in_a_session_of_its_own(void **state)
 {
 	(void)state;
-	rig_sh((struct plan){0}, "echo $$; cut -d' ' -f1,5,6 /proc/self/stat; ls -d /proc/[0-9]*",
+	rig_sh((struct plan){0}, "echo $$; cut -d' ' -f5,6 /proc/self/stat; ls -d /proc/[0-9]*",
 		&out);
-	assert_runs(out);
-	assert_string_equal(out.output, "1\n2 1 1\n/proc/1\n");
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "1\n1 1\n/proc/1\n");
+}
+
+static void stdin_is_read_to_its_end(void **state)
+{
+	(void)state;
+	rig_run(&(struct plan){.args = "[\"cat\"]", .input = "in and out\n"}, &out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "in and out\n");
+}
+
+static void what_cannot_run_is_named(void **state)
+{
+	static const struct {
+		const char *args, *error;
+		int code;
+	} rows[] = {
+		{"[\"nosuch\"]", "exec: \"nosuch\": executable file not found in $PATH", ENOENT},
+		{"[\"\"]", "exec: \"\": executable file not found in $PATH", ENOENT},
+		{"[\"/etc\"]", "exec: \"/etc\": is a directory", EISDIR},
+		{"[\"/etc/passwd\"]", "exec: \"/etc/passwd\": permission denied", EACCES},
+		{"[\"/nosuch/file\"]", "exec: \"/nosuch/file\": no such file or directory", ENOENT},
+		{"[\"/bin/sh/x\"]", "exec: \"/bin/sh/x\": not a directory", ENOTDIR},
+		{"[\"plain\"]", "exec: \"plain\": executable file not found in $PATH", ENOENT},
+	};
+
+	(void)state;
+	rig_write("/bin/plain", 0644, "#!/bin/sh\n");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		rig_run(&(struct plan){.args = rows[i].args}, &out);
+		assert_false(out.created);
+		assert_string_equal(out.err.msg, rows[i].error);
+		assert_int_equal(out.err.code, rows[i].code);
+	}
+}
+
+/* The kernel alone knows: seen at execve, after the go. */
+static void what_execve_refuses_is_told_on_release(void **state)
+{
+	(void)state;
+	rig_write("/bin/script", 0755, "#!/no/interpreter\n");
+	rig_run(&(struct plan){.args = "[\"script\"]"}, &out);
+	assert_true(out.created);
+	assert_false(out.started);
+	assert_string_equal(out.err.msg, "exec: \"script\": no such file or directory");
+
+	rig_write("/bin/junk", 0755, "\177junk");
+	rig_run(&(struct plan){.args = "[\"/bin/junk\"]"}, &out);
+	assert_true(out.created);
+	assert_string_equal(out.err.msg, "exec: \"/bin/junk\": exec format error");
+}
+
+static void environment_is_taken_as_it_is(void **state)
+{
+	(void)state;
+	rig_run(&(struct plan){.args = "[\"env\"]",
+			.env = "[\"PATH=/bin\",\"A=1\",\"none\",\"=x\",\"B=\",\"C=a=b "
+			       "\",\"A=2\",\"\"]"},
+		&out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "PATH=/bin\nA=2\nB=\nC=a=b \nHOME=/root\n");
+}
+
+static void home_comes_from_the_containers_passwd(void **state)
+{
+	static const struct {
+		const char *user, *home;
+	} rows[] = {
+		{",\"user\":{\"uid\":1000,\"gid\":1000}", "/home/user\n"},
+		{",\"user\":{\"uid\":4242,\"gid\":0}", "/\n"},
+	};
+	char big[4096];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		rig_sh((struct plan){.process = rows[i].user}, "echo $HOME", &out);
+		assert_exits(out, 0);
+		assert_string_equal(out.output, rows[i].home);
+	}
+	rig_sh((struct plan){.env = "[\"PATH=/bin\",\"HOME=/mine\"]"}, "echo $HOME", &out);
+	assert_string_equal(out.output, "/mine\n");
+	/* A fifo would keep an incautious reader for ever. */
+	snprintf(big, sizeof(big), "%s/etc/passwd", rig_root);
+	assert_int_equal(unlink(big), 0);
+	assert_int_equal(mkfifo(big, 0644), 0);
+	rig_sh((struct plan){0}, "echo $HOME", &out);
+	assert_string_equal(out.output, "/\n");
+}
+
+static void cwd_is_made_and_entered(void **state)
+{
+	(void)state;
+	rig_run(&(struct plan){.args = "[\"pwd\"]", .cwd = "/a/b"}, &out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "/a/b\n");
+
+	rig_run(&(struct plan){.args = "[\"pwd\"]", .cwd = "/etc/passwd"}, &out);
+	assert_false(out.created);
+	assert_string_equal(out.err.msg, "chdir to cwd (\"/etc/passwd\"): Not a directory");
+
+	rig_run(&(struct plan){.cwd = "tmp"}, &out);
+	assert_false(out.created);
+	assert_int_equal(out.err.status, WIRE_INVALID_ARGUMENT);
+}
+
+/* CVE-2024-21626: a directory of the runtime's that was left open. */
+static void cwd_is_never_outside(void **state)
+{
+	(void)state;
+	for (int fd = 3; fd < 20; fd++) {
+		char cwd[32];
+
+		snprintf(cwd, sizeof(cwd), "/proc/self/fd/%d", fd);
+		rig_run(&(struct plan){.args = "[\"pwd\"]", .cwd = cwd}, &out);
+		assert_false(out.created);
+	}
+}
+
+static void hostname_is_the_containers(void **state)
+{
+	(void)state;
+	rig_run(&(struct plan){.args = "[\"hostname\"]", .members = ",\"hostname\":\"inside\""},
+		&out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "inside\n");
+}
+
+static void ids_and_groups_are_taken_on(void **state)
+{
+	(void)state;
+	rig_run(&(struct plan){.args = "[\"id\"]",
+			.process = ",\"user\":{\"uid\":1000,\"gid\":7,\"additionalGids\":[8,9]}"},
+		&out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "uid=1000(user) gid=7 groups=8,9\n");
+	/* Root's groups of the agent are not the container's. */
+	rig_sh((struct plan){0}, "grep Groups /proc/self/status; umask", &out);
+	assert_string_equal(out.output, "Groups:\t \n0022\n");
+}
+
+static void minus_one_is_no_user(void **state)
+{
+	static const char *const rows[] = {
+		",\"user\":{\"uid\":4294967295,\"gid\":0}",
+		",\"user\":{\"uid\":0,\"gid\":4294967295}",
+		",\"user\":{\"uid\":0,\"gid\":0,\"additionalGids\":[1,4294967295]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		rig_run(&(struct plan){.process = rows[i]}, &out);
+		assert_false(out.created);
+		assert_int_equal(out.err.status, WIRE_INVALID_ARGUMENT);
+	}
+}
+
+static const char show_caps[] = "grep Cap /proc/self/status | cut -f2 | tr '\\n' ' '";
+
+static void capabilities_are_the_five_sets(void **state)
+{
+	(void)state;
+	/* CHOWN 0, KILL 5, NET_RAW 13; inheritable, permitted, effective, bounding, ambient. */
+	rig_sh((struct plan){.capabilities =
+				     "{\"bounding\":[\"CAP_CHOWN\",\"CAP_KILL\",\"CAP_NET_RAW\"],"
+				     "\"effective\":[\"CAP_CHOWN\"],\"permitted\":[\"CAP_CHOWN\","
+				     "\"CAP_KILL\"],\"inheritable\":[],\"ambient\":[]}"},
+		show_caps, &out);
+	assert_exits(out, 0);
+	/* Root gets what is bounding at execve. */
+	assert_string_equal(out.output, "0000000000000000 0000000000002021 0000000000002021 "
+					"0000000000002021 0000000000000000 ");
+	rig_sh((struct plan){.process = ",\"user\":{\"uid\":1000,\"gid\":0}"}, show_caps, &out);
+	assert_string_equal(out.output, "0000000000000000 0000000000000000 0000000000000000 "
+					"00000000a80425fb 0000000000000000 ");
+	rig_sh((struct plan){.process = ",\"user\":{\"uid\":1000,\"gid\":0}",
+		       .capabilities =
+			       "{\"bounding\":[\"CAP_KILL\"],\"effective\":[\"CAP_KILL\"],"
+			       "\"permitted\":[\"CAP_KILL\"],\"inheritable\":[\"CAP_KILL\"],"
+			       "\"ambient\":[\"CAP_KILL\"]}"},
+		show_caps, &out);
+	assert_string_equal(out.output, "0000000000000020 0000000000000020 0000000000000020 "
+					"0000000000000020 0000000000000020 ");
+	rig_sh((struct plan){.capabilities = "{}"}, show_caps, &out);
+	assert_string_equal(out.output, "0000000000000000 0000000000000000 0000000000000000 "
+					"0000000000000000 0000000000000000 ");
+}
+
+static void unknown_names_are_refused(void **state)
+{
+	static const struct {
+		struct plan plan;
+		const char *named;
+	} rows[] = {
+		{{.capabilities = "{\"bounding\":[\"CAP_FOO\"]}"}, "CAP_FOO"},
+		{{.capabilities = "{\"ambient\":[\"\"]}"}, "capability \"\""},
+		{{.process = ",\"rlimits\":[{\"type\":\"RLIMIT_X\",\"soft\":1,\"hard\":1}]"},
+			"RLIMIT_X"},
+		{{.process = ",\"rlimits\":[{\"type\":\"RLIMIT_AS\",\"soft\":2,\"hard\":1}]"},
+			"RLIMIT_AS"},
+		{{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"blah\"}]"}, "blah"},
+		{{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"time\"}]"}, "time"},
+		{{.namespaces = "[{\"type\":\"pid\"}]"}, "mount namespace"},
+		{{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"mount\"}]"}, "twice"},
+		{{.linux_members = ",\"rootfsPropagation\":\"odd\""}, "odd"},
+		{{.linux_members = ",\"maskedPaths\":[\"/a/../b\"]"}, "/a/../b"},
+		{{.linux_members = ",\"devices\":[{\"path\":\"/etc/x\",\"type\":\"c\"}]"},
+			"/etc/x"},
+		{{.linux_members = ",\"devices\":[{\"path\":\"/dev/../x\",\"type\":\"c\"}]"},
+			"/dev/../x"},
+		{{.linux_members = ",\"devices\":[{\"path\":\"/dev/x\",\"type\":\"q\"}]"}, "\"q\""},
+		{{.linux_members = ",\"sysctl\":{\"kernel.core_pattern\":\"|x\"}"},
+			"kernel.core_pattern"},
+		{{.mounts = "{\"destination\":\"x\",\"type\":\"tmpfs\"}"}, "\"x\""},
+		{{.args = "[]"}, "no args"},
+		{{.process = ",\"oomScoreAdj\":1001"}, "oomScoreAdj"},
+		{{.namespaces = "[{\"type\":\"mount\"}]", .members = ",\"hostname\":\"h\""}, "uts"},
+		{{.linux_members = ",\"uidMappings\":[{\"size\":1}]"}, "user namespace"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		rig_run(&rows[i].plan, &out);
+		assert_false(out.created);
+		if (!strstr(out.err.msg, rows[i].named))
+			fail_msg("row %zu: %s", i, out.err.msg);
+		assert_int_equal(out.err.status, WIRE_INVALID_ARGUMENT);
+	}
+}
+
+static void what_is_not_there_yet_is_said_so(void **state)
+{
+	static const struct plan rows[] = {
+		{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"user\"}]"},
+		{.process = ",\"selinuxLabel\":\"x\""},
+		{.linux_members = ",\"mountLabel\":\"x\""},
+		{.members = ",\"hooks\":{\"startContainer\":[{\"path\":\"/bin/true\"}]}"},
+		{.linux_members = ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}"},
+		{.mounts = "{\"destination\":\"/"
+			   "tmp\",\"type\":\"tmpfs\",\"options\":[\"remount\"]}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		rig_run(&rows[i], &out);
+		assert_false(out.created);
+		assert_int_equal(out.err.code, ENOTSUP);
+		assert_non_null(strstr(out.err.msg, "not supported"));
+	}
+}
+
+static void limits_and_oom_score_are_set(void **state)
+{
+	(void)state;
+	rig_sh(
+		(struct plan){
+			.process =
+				",\"oomScoreAdj\":500,\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\","
+				"\"soft\":100,\"hard\":200},{\"type\":\"RLIMIT_CORE\",\"soft\":0,"
+				"\"hard\":0}]"},
+		"cat /proc/self/oom_score_adj; ulimit -n; ulimit -Hn; ulimit -c", &out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "500\n100\n200\n0\n");
+}
+
+static void no_new_privs_is_set_when_asked_for(void **state)
+{
+	(void)state;
+	rig_sh((struct plan){.process = ",\"noNewPrivileges\":true"},
+		"grep NoNewPrivs /proc/self/status", &out);
+	assert_string_equal(out.output, "NoNewPrivs:\t1\n");
+	rig_sh((struct plan){0}, "grep NoNewPrivs /proc/self/status", &out);
+	assert_string_equal(out.output, "NoNewPrivs:\t0\n");
+}
+
+static void nothing_but_stdio_is_open(void **state)
+{
+	auto_fd int leak = dup(1);
+
+	(void)state;
+	assert_true(leak >= 0);
+	/* 3 is the directory that ls reads. */
+	rig_run(&(struct plan){.args = "[\"ls\",\"/proc/self/fd\"]"}, &out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "0\n1\n2\n3\n");
+}
+
+static void signals_are_as_at_the_beginning(void **state)
+{
+	sigset_t set, old;
+
+	(void)state;
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	/* cat, as a shell changes them. */
+	rig_run(&(struct plan){.args = "[\"grep\",\"Sig[BIC]\",\"/proc/self/status\"]"}, &out);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+					"SigCgt:\t0000000000000000\n");
+}
+
+static void stdout_can_be_opened_again_by_the_user(void **state)
+{
+	(void)state;
+	rig_sh((struct plan){.process = ",\"user\":{\"uid\":1000,\"gid\":1000}"},
+		"echo hi >/dev/stdout", &out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "hi\n");
+}
+
+static void terminal_is_controlling_and_has_its_size(void **state)
+{
+	(void)state;
+	rig_sh((struct plan){.terminal = true,
+		       .process = ",\"consoleSize\":{\"height\":33,\"width\":99}"},
+		"stty size; tty; echo ok >/dev/tty; echo also >/dev/console", &out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "33 99\r\n/dev/console\r\nok\r\nalso\r\n");
+}
+
+static void a_process_that_dies_silently_is_noticed(void **state)
+{
+	struct rig_container c;
+
+	(void)state;
+	rig_create(&(struct plan){.args = "[\"true\"]"}, &c);
+	assert_false(c.failed);
+	assert_int_equal(kill(c.result.pid, SIGKILL), 0);
+	assert_int_equal(waitpid(c.result.pid, NULL, 0), c.result.pid);
+	/* The end of file may be seen before or after the release. */
+	assert_int_equal(loop_run_once(rig_loop, 10 * NS_PER_MS), 0);
+	launch_release(c.launch, rig_released, &c);
+	c.launch = NULL;
+	rig_until(&c.released);
+	assert_true(c.failed);
+	assert_string_equal(c.err.msg, "the container process has ended before it was started");
+	rig_destroy(&c);
+}
+
+static void set_up_that_takes_too_long_is_ended(void **state)
+{
+	(void)state;
+	rig_run(&(struct plan){.deadline_ns = 1, .in_cgroup = true}, &out);
+	assert_false(out.created);
+	assert_int_equal(out.err.code, ETIMEDOUT);
+	assert_int_equal(out.err.status, WIRE_DEADLINE_EXCEEDED);
+}
+
+static unsigned int count_children(void)
+{
+	struct dirent *entry;
+	unsigned int n = 0;
+	char path[280];
+	DIR *proc = opendir("/proc");
+
+	assert_non_null(proc);
+	while ((entry = readdir(proc))) {
+		auto_buf struct buf b = BUF_INIT;
+		const char *at;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+			io_read_file(AT_FDCWD, path, 4096, &b) < 0)
+			continue;
+		at = strrchr(buf_str(&b), ')');
+		n += at && strlen(at) > 4 && strtol(at + 4, NULL, 10) == getpid();
+	}
+	closedir(proc);
+	return n;
+}
+
+static bool cgroup_is_there(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s%s", launch_get_cgroup_root(), rig_cgroup);
+	return access(path, F_OK) == 0;
+}
+
+static void cancel_at_any_point_leaves_nothing(void **state)
+{
+	(void)state;
+	/* After 0, 1, 2, ... rounds of the loop, until the launch gets all the way. */
+	for (int rounds = 0;; rounds++) {
+		struct rig_container c;
+
+		rig_start(&(struct plan){.args = "[\"sleep\",\"100\"]", .in_cgroup = true}, &c);
+		assert_non_null(c.launch);
+		for (int i = 0; i < rounds && !c.done; i++)
+			assert_int_equal(loop_run_once(rig_loop, NS_PER_S), 0);
+		if (c.done)
+			assert_false(c.failed);
+		launch_cancel(c.launch);
+		c.launch = NULL;
+		c.failed = true;
+		rig_destroy(&c);
+		assert_int_equal(count_children(), 0);
+		assert_false(cgroup_is_there());
+		if (c.done)
+			break;
+		assert_true(rounds < 100);
+	}
+}
+
+static void a_failed_start_leaves_nothing(void **state)
+{
+	(void)state;
+	rig_run(&(struct plan){.args = "[\"nosuch\"]", .in_cgroup = true}, &out);
+	assert_false(out.created);
+	assert_int_equal(count_children(), 0);
+	assert_false(cgroup_is_there());
+}
+
+static void a_cgroup_is_never_shared(void **state)
+{
+	struct rig_container first, second;
+
+	(void)state;
+	rig_create(&(struct plan){.args = "[\"sleep\",\"100\"]", .in_cgroup = true}, &first);
+	if (first.failed)
+		fail_msg("%s", first.err.msg);
+	assert_true(cgroup_is_there());
+	rig_release(&first);
+	rig_create(&(struct plan){.in_cgroup = true}, &second);
+	assert_true(second.failed);
+	assert_non_null(strstr(second.err.msg, "in use by another container"));
+	rig_close(&second);
+	/* The first is none the worse. */
+	assert_int_equal(kill(first.result.pid, 0), 0);
+	assert_int_equal(waitpid(first.result.pid, NULL, WNOHANG), 0);
+	assert_int_equal(launch_kill_cgroup(rig_cgroup, SIGTERM, NULL), 0);
+	assert_int_equal(launch_remove_cgroup(rig_cgroup, NULL), 0);
+	assert_false(cgroup_is_there());
+	rig_destroy(&first);
+	assert_int_equal(launch_remove_cgroup(rig_cgroup, NULL), 0);
+}
+
+#define PROCESS(args, more) \
+	"{\"args\":" args   \
+	",\"env\":[\"PATH=/bin\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}" more "}"
+
+static void exec_joins_what_init_has(void **state)
+{
+	struct rig_container init;
+
+	(void)state;
+	rig_create(&(struct plan){.args = "[\"sleep\",\"100\"]",
+			   .in_cgroup = true,
+			   .members = ",\"hostname\":\"together\""},
+		&init);
+	if (init.failed)
+		fail_msg("%s", init.err.msg);
+	rig_release(&init);
+	rig_exec(&init,
+		PROCESS("[\"sh\",\"-c\",\"hostname; for n in mnt pid uts ipc cgroup; do "
+			"test $(readlink /proc/1/ns/$n) = $(readlink /proc/self/ns/$n) || "
+			"echo $n differs; done; cat /proc/self/cgroup; cut -d' ' -f1,5,6 "
+			"/proc/self/stat; ls /proc/self/fd\"]",
+			""),
+		&out);
+	assert_exits(out, 0);
+	if (strncmp(out.output, "together\n", 9) != 0 || strstr(out.output, "differs"))
+		fail_msg("%s", out.output);
+	if (!strstr(out.output, "0::/\n"))
+		fail_msg("%s", out.output);
+	rig_exec(&init, PROCESS("[\"nosuch\"]", ""), &out);
+	assert_false(out.started);
+	assert_string_equal(out.err.msg, "exec: \"nosuch\": executable file not found in $PATH");
+	rig_exec(&init, PROCESS("[\"/bin/script\"]", ""), &out);
+	assert_false(out.started);
+	rig_exec(&init, PROCESS("[\"sh\",\"-c\",\"exit 3\"]", ""), &out);
+	assert_exits(out, 3);
+	/* Without capabilities of its own it has init's. */
+	rig_exec(&init, PROCESS("[\"sh\",\"-c\",\"grep CapEff /proc/self/status\"]", ""), &out);
+	assert_string_equal(out.output, "CapEff:\t00000000a80425fb\n");
+	rig_exec(&init,
+		PROCESS("[\"sh\",\"-c\",\"grep CapEff /proc/self/status\"]",
+			",\"capabilities\":{}"),
+		&out);
+	assert_string_equal(out.output, "CapEff:\t0000000000000000\n");
+	rig_exec(&init,
+		PROCESS("[\"stty\",\"size\"]",
+			",\"terminal\":true,\"consoleSize\":{\"height\":5,\"width\":6}"),
+		&out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "5 6\r\n");
+	rig_exec(&init, "{\"args\":[\"pwd\"],\"env\":[\"PATH=/bin\"],\"cwd\":\"/no/such\"}", &out);
+	assert_string_equal(out.err.msg, "chdir to cwd (\"/no/such\"): No such file or directory");
+	rig_destroy(&init);
+	assert_int_equal(launch_remove_cgroup(rig_cgroup, NULL), 0);
+}
+
+static void exec_beside_a_dead_init_is_refused(void **state)
+{
+	struct rig_container init;
+
+	(void)state;
+	rig_create(&(struct plan){.args = "[\"true\"]"}, &init);
+	assert_false(init.failed);
+	rig_release(&init);
+	assert_int_equal(waitpid(init.result.pid, NULL, 0), init.result.pid);
+	rig_exec(&init, PROCESS("[\"true\"]", ""), &out);
+	assert_false(out.started);
+	assert_string_equal(out.err.msg, "the init process of the pid namespace has ended");
+	init.failed = true;
+	rig_destroy(&init);
+}
+
+static void a_user_namespace_fd_is_refused(void **state)
+{
+	struct rig_container init;
+
+	(void)state;
+	rig_create(&(struct plan){.args = "[\"sleep\",\"100\"]"}, &init);
+	assert_false(init.failed);
+	init.result.ns_fds[LAUNCH_NS_USER] = open("/proc/self/ns/user", O_RDONLY | O_CLOEXEC);
+	rig_exec(&init, PROCESS("[\"true\"]", ""), &out);
+	assert_int_equal(out.err.code, ENOTSUP);
+	rig_destroy(&init);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(exit_codes_arrive, rig_fresh_root),
-		cmocka_unit_test_setup(init_is_pid_1_in_a_session_of_its_own, rig_fresh_root),
+		rig_test(exit_codes_arrive),
+		rig_test(init_is_pid_1_in_a_session_of_its_own),
+		rig_test(stdin_is_read_to_its_end),
+		rig_test(what_cannot_run_is_named),
+		rig_test(what_execve_refuses_is_told_on_release),
+		rig_test(environment_is_taken_as_it_is),
+		rig_test(home_comes_from_the_containers_passwd),
+		rig_test(cwd_is_made_and_entered),
+		rig_test(cwd_is_never_outside),
+		rig_test(hostname_is_the_containers),
+		rig_test(ids_and_groups_are_taken_on),
+		rig_test(minus_one_is_no_user),
+		rig_test(capabilities_are_the_five_sets),
+		rig_test(unknown_names_are_refused),
+		rig_test(what_is_not_there_yet_is_said_so),
+		rig_test(limits_and_oom_score_are_set),
+		rig_test(no_new_privs_is_set_when_asked_for),
+		rig_test(nothing_but_stdio_is_open),
+		rig_test(signals_are_as_at_the_beginning),
+		rig_test(stdout_can_be_opened_again_by_the_user),
+		rig_test(terminal_is_controlling_and_has_its_size),
+		rig_test(a_process_that_dies_silently_is_noticed),
+		rig_test(set_up_that_takes_too_long_is_ended),
+		rig_test(cancel_at_any_point_leaves_nothing),
+		rig_test(a_failed_start_leaves_nothing),
+		rig_test(a_cgroup_is_never_shared),
+		rig_test(exec_joins_what_init_has),
+		rig_test(exec_beside_a_dead_init_is_refused),
+		rig_test(a_user_namespace_fd_is_refused),
 	};
 
-	alarm(50);
-	return cmocka_run_group_tests(tests, rig_set_up, rig_tear_down);
+	return rig_run_tests(tests, ARRAY_SIZE(tests));
 }
