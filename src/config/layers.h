@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* From the texts (configuration.toml, then its drop-ins, which override it) to the struct config.
+ */
+#include "config/config.h"
+#include "text/value.h"
+
+/* docs: the last one that has a key decides it, whatever its type elsewhere. Borrowed. */
+struct config_layers {
+	struct document *const *docs;
+	size_t n;
+};
+
+/* Checks and takes over every known key, notes the others. file: what config->file becomes. */
+int config_from_layers(const char *file, const struct config_layers *layers, struct config **ret,
+	struct err *err) must_check;
