@@ -7,7 +7,7 @@ load lib
 	run -7 "$on_terminal" 33 101 \
 		'expect:# ' 'send:stty size\r' 'expect:33 101' \
 		resize:40,120 'expect:# ' 'send:sleep 1; stty size\r' 'expect:40 120' \
-		'expect:# ' 'send:echo begun; sleep 1000\r' 'expect:\nbegun' 'send:\x03' 'expect:# ' \
+		'expect:# ' "send:sh -c 'echo begun; exec sleep 1000'\r" 'expect:\nbegun' 'send:\x03' 'expect:# ' \
 		'send:tty; exit 7\r' expect:/dev/ \
 		-- ctr run --rm -t --runtime "$runtime" "$image" "$id" sh
 }

@@ -50,7 +50,7 @@ bats_suite() {
 	local name=$1 tap
 	shift
 	tap=${results%/*}/${name//[ \/]/-}.tap
-	bats --formatter tap "$@" < /dev/null 2>&1 | tee "$tap" | sed -u 's/^/  /' >&2 || true
+	bats --formatter tap --print-output-on-failure "$@" < /dev/null 2>&1 | tee "$tap" | sed -u 's/^/  /' >&2 || true
 	note_tap "$name" "$tap"
 }
 
