@@ -4,11 +4,11 @@
 # of a system containerd is used or touched. Needs base.sh, build.sh and $top.
 #
 # KIHON_PLAYGROUND names it (default "playground"), so that several can run beside each other:
-#   build/NAME          root, image, configuration.toml, containerd.log, timeline.json
+#   build/NAME          (or $KIHON_PLAYGROUND_DIR) root, image, configuration.toml, containerd.log, timeline.json
 #   /run/kihon-NAME     state, socket, pid file (short: a socket's path may have 107 bytes)
 
 playground_name=${KIHON_PLAYGROUND:-playground}
-playground_dir=$build/$playground_name
+playground_dir=${KIHON_PLAYGROUND_DIR:-$build/$playground_name}
 playground_run=/run/kihon-$playground_name
 playground_image=localhost/busybox:latest
 playground_runtime=io.containerd.kata.v2
