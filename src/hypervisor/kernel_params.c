@@ -15,9 +15,6 @@ static const char base[] =
 static const char quick[] = "tsc=reliable no_timer_check noreplace-smp cryptomgr.notests "
 			    "rcupdate.rcu_expedited=1";
 
-/* An emulated CPU does not speculate; patching the kernel against it costs such a guest 0.2 s. */
-static const char emulated[] = " mitigations=off";
-
 static int append_agent(const struct config_agent *agent, bool with_log_port, struct buf *out)
 {
 	int r = 0;
@@ -39,12 +36,12 @@ static int append_agent(const struct config_agent *agent, bool with_log_port, st
 	return r;
 }
 
-int kernel_params_format(const struct config *config, bool kvm, struct buf *out)
+int kernel_params_format(const struct config *config, struct buf *out)
 {
 	const struct config_hypervisor *hv = &config->hypervisor;
 	size_t before = buf_len(out);
-	int r = buf_printf(out, "%s %s%s console=ttyS0%s", base, quick, kvm ? "" : emulated,
-		hv->enable_debug ? "" : " quiet");
+	int r = buf_printf(
+		out, "%s %s console=ttyS0%s", base, quick, hv->enable_debug ? "" : " quiet");
 
 	if (r == 0)
 		r = append_agent(&config->agent, hv->enable_debug, out);

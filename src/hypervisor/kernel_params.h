@@ -10,4 +10,4 @@
  * -EFBIG if it is longer than the kernel of x86 takes (2047 bytes). The agent's parameters are
  * upstream's.
  */
-int kernel_params_format(const struct config *config, bool kvm, struct buf *out) must_check;
+int kernel_params_format(const struct config *config, struct buf *out) must_check;

@@ -224,8 +224,7 @@ static int add_machine(const struct qemu_vm *q, struct qemu_args *args, struct e
 {
 	const struct config_hypervisor *hv = &q->vm.config->hypervisor;
 	auto_buf struct buf params = BUF_INIT;
-	bool kvm = accel_has_kvm();
-	int r = kernel_params_format(q->vm.config, kvm, &params);
+	int r = kernel_params_format(q->vm.config, &params);
 
 	if (r < 0)
 		return err_sys(err, -r, "hypervisor.qemu.kernel_params");
@@ -234,7 +233,7 @@ static int add_machine(const struct qemu_vm *q, struct qemu_args *args, struct e
 	qemu_args_add_machine(args, &(struct qemu_machine){.type = hv->machine_type,
 					    .accelerators = hv->machine_accelerators,
 					    .cpu_features = hv->cpu_features,
-					    .kvm = kvm,
+					    .kvm = accel_has_kvm(),
 					    .vcpus = round_vcpus(hv->default_vcpus),
 					    .memory_mib = hv->default_memory_mib});
 	qemu_args_add_kernel(args, hv->kernel, hv->initrd, buf_str(&params));

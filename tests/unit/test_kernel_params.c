@@ -19,7 +19,7 @@ static void expect(const struct config *config, const char *want)
 {
 	auto_buf struct buf out = BUF_INIT;
 
-	assert_int_equal(kernel_params_format(config, true, &out), 0);
+	assert_int_equal(kernel_params_format(config, &out), 0);
 	assert_string_equal(buf_str(&out), want);
 }
 
@@ -72,19 +72,6 @@ static void the_agents_settings_are_sorted(void **state)
 		      "agent.log=debug agent.log_vport=2001 agent.server_addr=vsock://-1:2000");
 }
 
-static void an_emulated_cpu_needs_no_mitigations(void **state)
-{
-	struct config config = {.agent = usual_agent};
-	auto_buf struct buf out = BUF_INIT;
-
-	(void)state;
-	assert_int_equal(kernel_params_format(&config, false, &out), 0);
-	assert_non_null(strstr(buf_str(&out), " mitigations=off "));
-	buf_clear(&out);
-	assert_int_equal(kernel_params_format(&config, true, &out), 0);
-	assert_null(strstr(buf_str(&out), "mitigations"));
-}
-
 static void what_the_kernel_would_cut_is_refused(void **state)
 {
 	struct config config = {.agent = usual_agent};
@@ -96,12 +83,12 @@ static void what_the_kernel_would_cut_is_refused(void **state)
 	memset(params, 'x', sizeof(params));
 	params[room] = '\0';
 	config.hypervisor.kernel_params = params;
-	assert_int_equal(kernel_params_format(&config, true, &out), 0);
+	assert_int_equal(kernel_params_format(&config, &out), 0);
 	assert_int_equal(buf_len(&out), 2047);
 	params[room] = 'x';
 	params[room + 1] = '\0';
 	buf_clear(&out);
-	assert_int_equal(kernel_params_format(&config, true, &out), -EFBIG);
+	assert_int_equal(kernel_params_format(&config, &out), -EFBIG);
 }
 
 static void no_memory_is_reported(void **state)
@@ -115,7 +102,7 @@ static void no_memory_is_reported(void **state)
 		auto_buf struct buf out = BUF_INIT;
 
 		oom_arm(n);
-		int r = kernel_params_format(&config, true, &out);
+		int r = kernel_params_format(&config, &out);
 		oom_disarm();
 		assert_int_equal(r, oom_has_struck() ? -ENOMEM : 0);
 	}
@@ -128,7 +115,6 @@ int main(void)
 		cmocka_unit_test(the_users_parameters_come_last),
 		cmocka_unit_test(debugging_opens_console_and_log_port),
 		cmocka_unit_test(the_agents_settings_are_sorted),
-		cmocka_unit_test(an_emulated_cpu_needs_no_mitigations),
 		cmocka_unit_test(what_the_kernel_would_cut_is_refused),
 		cmocka_unit_test(no_memory_is_reported),
 	};
