@@ -26,7 +26,7 @@ void exec_free(struct exec *exec)
 	if (exec->process)
 		(void)map_remove(&c->execs, exec->process->id);
 	if (exec->launch) {
-		launch_cancel(exec->launch);
+		launch_cancel(exec->launch, NULL, NULL);
 		reaper_drop(c->agent->reaper);
 	}
 	if (exec->call) {

@@ -442,7 +442,7 @@ void rig_exec(struct rig_container *init, const char *process_json, struct outco
 void rig_destroy(struct rig_container *c)
 {
 	if (c->launch && !c->failed)
-		launch_cancel(c->launch);
+		launch_cancel(c->launch, NULL, NULL);
 	else if (!c->failed)
 		kill(c->result.pid, SIGKILL);
 	rig_settle();

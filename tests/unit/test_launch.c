@@ -419,12 +419,20 @@ static bool cgroup_is_there(void)
 	return access(path, F_OK) == 0;
 }
 
+static void note_undone(void *data)
+{
+	int *n = data;
+
+	(*n)++;
+}
+
 static void cancel_at_any_point_leaves_nothing(void **state)
 {
 	(void)state;
 	/* After 0, 1, 2, ... rounds of the loop, until the launch gets all the way. */
 	for (int rounds = 0;; rounds++) {
 		struct rig_container c;
+		int n_undone = 0;
 
 		rig_start(&(struct plan){.args = "[\"sleep\",\"100\"]", .in_cgroup = true}, &c);
 		assert_non_null(c.launch);
@@ -432,10 +440,11 @@ static void cancel_at_any_point_leaves_nothing(void **state)
 			assert_int_equal(loop_run_once(rig_loop, NS_PER_S), 0);
 		if (c.done)
 			assert_false(c.failed);
-		launch_cancel(c.launch);
+		launch_cancel(c.launch, note_undone, &n_undone);
 		c.launch = NULL;
 		c.failed = true;
 		rig_destroy(&c);
+		assert_int_equal(n_undone, 1);
 		assert_int_equal(count_children(), 0);
 		assert_false(cgroup_is_there());
 		if (c.done)

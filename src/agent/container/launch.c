@@ -45,7 +45,8 @@ struct launch {
 	int job_status; /* valid once the job has ended; -1: not known */
 	launch_done_fn *done;
 	launch_released_fn *released;
-	void *done_data, *released_data; /* borrowed from the caller */
+	launch_undone_fn *undone;
+	void *done_data, *released_data, *undone_data; /* borrowed from the caller */
 	struct launch_result result;	 /* its fds are owned until done has them */
 	struct err failure;
 };
@@ -114,6 +115,8 @@ static void finish(struct launch *l)
 			for (int i = 0; i < LAUNCH_NS_COUNT; i++)
 				l->result.ns_fds[i] = -1;
 		l->done(l->done_data, err ? NULL : &result, err);
+	} else if (l->undone) {
+		l->undone(l->undone_data);
 	}
 	free_launch(l);
 }
@@ -166,10 +169,24 @@ static int peek(const struct watched *w)
 	return process_peek_pidfd(w->pidfd, &status) < 0 ? -1 : status;
 }
 
+/* The job may have made the cgroup, and said so, after we had stopped to listen. */
+static void drain_reports(struct launch *l)
+{
+	struct report report;
+
+	while (l->sock_fd >= 0 && report_receive(l->sock_fd, &report) == 1) {
+		if (report.type == REPORT_CGROUP)
+			l->made_cgroup = report.value == 1;
+		report_fini(&report);
+	}
+	close_socket(l);
+}
+
 static void continue_ending(struct launch *l)
 {
 	if (l->job.pidfd >= 0 || l->process.pidfd >= 0)
 		return;
+	drain_reports(l);
 	if (!err_is_set(&l->failure))
 		describe_end(l, "the set-up of the container process", l->job_status);
 	undo(l);
@@ -203,7 +220,10 @@ static void on_process_end(void *data, int fd, uint32_t events)
 static void end(struct launch *l)
 {
 	l->state = ENDING;
-	close_socket(l);
+	/* Whoever waits for an answer reads the end of file. */
+	source_free(l->sock_source);
+	l->sock_source = NULL;
+	(void)shutdown(l->sock_fd, SHUT_WR);
 	if (l->job.pidfd >= 0)
 		(void)process_signal_pidfd(l->job.pidfd, SIGKILL);
 	if (l->process.pidfd >= 0) {
@@ -235,10 +255,15 @@ static void on_timer(void *data)
 	}
 }
 
-void launch_cancel(struct launch *l)
+void launch_cancel(struct launch *l, launch_undone_fn *fn, void *data)
 {
-	if (!l)
+	if (!l) {
+		if (fn)
+			fn(data);
 		return;
+	}
+	l->undone = fn;
+	l->undone_data = data;
 	l->done = NULL;
 	l->released = NULL;
 	l->reported = false;
