@@ -37,6 +37,9 @@ static int set_up(struct container *c, const char *id, const char *cgroup, struc
 	const char *run_dir = c->agent->options->run_dir;
 	int r;
 
+	if (!path_is_valid_id(id))
+		return err_status(
+			err, EINVAL, WIRE_INVALID_ARGUMENT, "invalid container id \"%s\"", id);
 	c->id = strdup(id);
 	if (!c->id)
 		return err_sys(err, ENOMEM, "container");
@@ -244,6 +247,19 @@ static void start_tear_down(struct container *c)
 		on_torn_down(c, &err, 0);
 }
 
+static void on_undone(void *data)
+{
+	start_tear_down(data);
+}
+
+/* It removes the cgroup too; two who do that at once would get into each other's way. */
+static void cancel_launch(struct container *c)
+{
+	c->state = CONTAINER_REMOVING;
+	c->has_cgroup = false;
+	launch_cancel(take_ptr(&c->launch), on_undone, c);
+}
+
 void container_remove(struct container *c, struct container_removal *removal)
 {
 	if (removal)
@@ -257,13 +273,13 @@ void container_remove(struct container *c, struct container_removal *removal)
 		}
 		break;
 	case CONTAINER_LAUNCHING:
-		launch_cancel(take_ptr(&c->launch));
 		reaper_drop(c->agent->reaper);
-		break;
+		cancel_launch(c);
+		return;
 	case CONTAINER_CREATED:
 	case CONTAINER_STARTING:
-		launch_cancel(take_ptr(&c->launch));
-		break;
+		cancel_launch(c);
+		return;
 	case CONTAINER_REMOVING:
 		return;
 	case CONTAINER_RUNNING:

@@ -7,8 +7,8 @@
  *	state      what is under way                      what container_remove does
  *	PREPARING  job: storages, root bind mount         job_kill, then tear down
  *	LAUNCHING  launch: cgroup, namespaces, init       launch_cancel, then tear down
- *	CREATED    nothing; init waits for its release    tear down
- *	STARTING   release: init becomes the program      tear down
+ *	CREATED    nothing; init waits for its release    launch_cancel, then tear down
+ *	STARTING   release: init becomes the program      launch_cancel, then tear down
  *	RUNNING    nothing; also when its init has ended  tear down
  *	REMOVING   job: kill, unmount, delete             waits for it
  *	BROKEN     nothing; the removal failed            tear down again
@@ -43,7 +43,7 @@ struct container {
 	enum container_state state;
 	struct storage_set storages;
 	uint32_t n_begun;	     /* steps of the preparing job that may need undoing */
-	bool has_cgroup;	     /* it is being or has been launched */
+	bool has_cgroup;	     /* its init has been launched and may live there */
 	bool has_left;		     /* storages_leave() was called */
 	struct buf spec;	     /* the launched Grpc__Spec, encoded: compact, execs are rare */
 	struct process *init;	     /* owned; NULL once its exit has been waited for */

@@ -173,7 +173,6 @@ static void on_launched(void *data, const struct launch_result *result, const st
 	if (err) {
 		/* It has undone what it made and is no more: as before it. */
 		c->launch = NULL;
-		c->has_cgroup = false;
 		c->state = CONTAINER_PREPARING;
 		reaper_drop(c->agent->reaper);
 		c->failure = *err;
@@ -183,6 +182,7 @@ static void on_launched(void *data, const struct launch_result *result, const st
 	process_launched(c->init, result->pid);
 	reaper_drop(c->agent->reaper);
 	memcpy(c->ns_fds, result->ns_fds, sizeof(c->ns_fds));
+	c->has_cgroup = true;
 	c->state = CONTAINER_CREATED;
 	keep_pid_namespace(c);
 	log_write(LOG_INFO, "container", "container created", "cid", c->id, NULL);
@@ -210,13 +210,11 @@ static int start_launch(struct container *c, const struct launch_spec *s,
 	memcpy(request.stdio, c->init->child_stdio, sizeof(request.stdio));
 	reaper_hold(c->agent->reaper);
 	r = launch_start(c->agent->loop, &request, on_launched, c, &c->launch, err);
-	if (r < 0) {
+	if (r < 0)
 		reaper_drop(c->agent->reaper);
-		return r;
-	}
-	c->has_cgroup = true;
-	c->state = CONTAINER_LAUNCHING;
-	return 0;
+	else
+		c->state = CONTAINER_LAUNCHING;
+	return r;
 }
 
 static int launch(struct container *c, struct err *err)

@@ -83,8 +83,7 @@ static struct parked_read *first_parked(struct output *o)
 					  : container_of(o->waiting.next, struct parked_read, link);
 }
 
-/* The callback may free the output: nothing of it may be touched afterwards. */
-static void set_drained(struct output *o)
+static void answer_end(struct output *o)
 {
 	struct parked_read *parked;
 
@@ -93,11 +92,18 @@ static void set_drained(struct output *o)
 		reply(parked->call, NULL, 0);
 		free(parked);
 	}
-	if (o->drained)
-		return;
+}
+
+/* The callback may free the output: nothing of it may be touched afterwards. */
+static void set_drained(struct output *o)
+{
+	output_drained_fn *fn = o->on_drained;
+
+	answer_end(o);
 	o->drained = true;
-	if (o->on_drained)
-		o->on_drained(o->data);
+	o->on_drained = NULL;
+	if (fn)
+		fn(o->data);
 }
 
 /* The last writer has gone and all is read. */
@@ -201,13 +207,7 @@ int output_open(struct output *o, int fd)
 
 void output_fini(struct output *o)
 {
-	struct parked_read *parked;
-
-	while ((parked = first_parked(o))) {
-		take_out(parked);
-		fail(parked->call, ESRCH);
-		free(parked);
-	}
+	answer_end(o);
 	source_free(o->source);
 	source_free(o->grace);
 	o->source = o->grace = NULL;

@@ -35,7 +35,7 @@ struct output {
 void output_init(struct output *o, struct loop *loop);
 /* Takes over fd, non-blocking. On failure it is closed. */
 int output_open(struct output *o, int fd) must_check;
-/* Parked calls end with an error. */
+/* Parked calls see the end of the data. */
 void output_fini(struct output *o);
 
 /* Takes the call over. len: as requested; 0 is answered at once with nothing. */

@@ -46,14 +46,20 @@ static void on_cancel(void *data)
 	ttrpc_call_drop(unpark(data));
 }
 
-/* The process may be gone afterwards. */
 static void answer_waiters(struct process *p)
 {
-	if (list_is_empty(&p->waiters))
-		return;
 	while (!list_is_empty(&p->waiters))
 		answer(p, unpark(container_of(p->waiters.next, struct parked_wait, link)));
-	p->waited(p->data, p);
+}
+
+static void fail_waiters(struct process *p)
+{
+	struct err err = ERR_INIT;
+
+	err_status(&err, ESRCH, WIRE_NOT_FOUND, "process %s has been removed", p->id ? p->id : "");
+	while (!list_is_empty(&p->waiters))
+		ttrpc_call_fail(
+			unpark(container_of(p->waiters.next, struct parked_wait, link)), &err);
 }
 
 static void on_drained(void *data)
@@ -63,7 +69,11 @@ static void on_drained(void *data)
 	if (--p->n_draining > 0)
 		return;
 	p->ended = true;
+	if (list_is_empty(&p->waiters))
+		return;
 	answer_waiters(p);
+	/* It may be gone afterwards. */
+	p->waited(p->data, p);
 }
 
 static void on_exit_of(void *data, pid_t pid, int status)
@@ -202,14 +212,12 @@ int process_new(struct loop *loop, struct reaper *reaper, const struct process_c
 
 void process_free(struct process *p)
 {
-	struct err err = ERR_INIT;
-
 	if (!p)
 		return;
-	err_status(&err, ESRCH, WIRE_NOT_FOUND, "process %s has been removed", p->id ? p->id : "");
-	while (!list_is_empty(&p->waiters))
-		ttrpc_call_fail(
-			unpark(container_of(p->waiters.next, struct parked_wait, link)), &err);
+	if (p->exited)
+		answer_waiters(p);
+	else
+		fail_waiters(p);
 	reaper_remove(p->child);
 	input_fini(&p->stdin_);
 	output_fini(&p->stdout_);

@@ -54,6 +54,21 @@ static Grpc__Mount make_mount(const char *destination, const char *type)
 	return m;
 }
 
+static int send_create(struct fixture *f, const struct container_options *o,
+	const Grpc__CreateContainerRequest *request, struct err *err)
+{
+	struct reply own, *reply = o->reply ? o->reply : &own;
+
+	call_start_on(f, o->client ? o->client : f->client, "CreateContainer", &request->base,
+		o->timeout_ns, NULL, reply);
+	if (o->reply)
+		return 0;
+	call_wait(f, reply);
+	if (err)
+		*err = reply->err;
+	return err_is_set(&reply->err) ? (int)wire_status_of(&reply->err) : 0;
+}
+
 int create_container(struct fixture *f, const struct container_options *o, struct err *err)
 {
 	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
@@ -88,7 +103,7 @@ int create_container(struct fixture *f, const struct container_options *o, struc
 	request.sandbox_pidns = o->shared_pid;
 	request.storages = o->storages;
 	request.n_storages = o->n_storages;
-	return call(f, "CreateContainer", &request.base, err);
+	return send_create(f, o, &request, err);
 }
 
 int start_container(struct fixture *f, const char *id)

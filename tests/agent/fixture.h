@@ -70,11 +70,14 @@ struct container_options {
 	const char *id;
 	const char *script;
 	char **args; /* NULL-terminated */
-	bool terminal, shared_pid, no_create;
+	bool terminal, shared_pid;
 	const char *cgroups_path; /* NULL: one of the test's own */
 	const char *root;	  /* NULL: the busybox one */
 	Grpc__Storage **storages;
 	size_t n_storages;
+	int64_t timeout_ns;	     /* of the creation; 0: none */
+	struct ttrpc_client *client; /* NULL: the fixture's */
+	struct reply *reply;	     /* given: the call is only started */
 };
 int create_container(struct fixture *f, const struct container_options *o, struct err *err);
 int start_container(struct fixture *f, const char *id);
