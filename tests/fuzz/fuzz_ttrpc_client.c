@@ -2,7 +2,7 @@
 /*
  * A client with three calls in flight and a server that sends the input. The first byte says how:
  * bit 0, as it is, or cut into responses (a stream, a length and the response's bytes each); the
- * rest, in pieces of how many bytes. Each call must be called back once, whatever comes.
+ * rest, in how many pieces. Each call must be called back once, whatever comes.
  */
 #include <sys/socket.h>
 
@@ -99,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ttrpc_client_new(loop, fds[1], on_closed, NULL, &client) < 0)
 		abort();
 	start_calls(client);
-	send_pieces(loop, fds[0], bytes, data[0] > 1 ? (size_t)data[0] * 4 : 1);
+	send_pieces(loop, fds[0], bytes, bytes.len / (1 + data[0] / 8) + 1);
 	close(fds[0]);
 	for (int i = 0; i < 3; i++)
 		run(loop);

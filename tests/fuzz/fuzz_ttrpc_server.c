@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server with a peer that sends the input. The first byte says how: bit 0, as it is, or cut into
- * requests (a method, a length and a payload each) so that handlers are reached; the rest, in
- * pieces of how many bytes. Every answer must be a whole, decodable response, and nothing may be
- * left.
+ * requests (a method, a length and a payload each) so that handlers are reached; the rest, in how
+ * many pieces. Every answer must be a whole, decodable response, and nothing may be left.
  */
 #include <sys/socket.h>
 
@@ -167,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ttrpc_server_add(server, fds[0]) < 0)
 		abort();
 	frames_init(&peer, fds[1]);
-	send_pieces(loop, &peer, bytes, data[0] > 1 ? (size_t)data[0] * 4 : 1);
+	send_pieces(loop, &peer, bytes, bytes.len / (1 + data[0] / 8) + 1);
 	frames_fini(&peer);
 	for (int i = 0; i < 3; i++)
 		if (loop_run_once(loop, 0) < 0)
