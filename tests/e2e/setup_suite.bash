@@ -3,7 +3,7 @@
 # One private containerd for all end-to-end tests.
 
 setup_suite() {
-	source "${BASH_SOURCE[0]%/*}/lib.bash"
+	source "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 	need_root
 	playground_down
 	playground_up 3>&-
