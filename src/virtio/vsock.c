@@ -18,15 +18,14 @@ static const uint32_t FIRST_HOST_PORT = UINT32_C(1) << 30;
 static const uint32_t LAST_HOST_PORT = (UINT32_C(1) << 31) - 1;
 
 /* clang-format off */
-const int vsock_syscalls[] = {
-	SYS_accept4,	/* host clients */
-	SYS_recvfrom,	/* their CONNECT line */
-	SYS_sendto,	/* its answer */
-	SYS_sendmsg,	/* from the guest */
-	SYS_recvmsg,	/* to the guest */
-	SYS_shutdown,	/* half-close */
-	SYS_close,
-	-1,
+const struct jail_rule vsock_rules[] = {
+	{.nr = SYS_accept4},	/* host clients */
+	{.nr = SYS_recvfrom},	/* their CONNECT line */
+	{.nr = SYS_sendto},	/* its answer */
+	{.nr = SYS_sendmsg},	/* from the guest */
+	{.nr = SYS_recvmsg},	/* to the guest */
+	{.nr = SYS_shutdown},	/* half-close */
+	JAIL_RULES_END,
 };
 /* clang-format on */
 

@@ -34,6 +34,7 @@
 #include <stdbool.h>
 
 #include "base/clock.h"
+#include "linux/jail.h"
 #include "loop/loop.h"
 #include "virtio/queue.h"
 
@@ -92,5 +93,5 @@ void vsock_reset(struct vsock *dev);
 /* Connections now, for logs and tests. */
 unsigned vsock_n_conns(const struct vsock *dev);
 
-/* The system calls of this module behind seccomp, for jail_filter(): numbers, ended by -1. */
-extern const int vsock_syscalls[];
+/* The system calls of this module, for jail_filter(). */
+extern const struct jail_rule vsock_rules[];
