@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/container.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "runtime/timeline.h"
+#include "wire/message.h"
+
+static int plan_bundle_rootfs(struct container *c, const Grpc__Spec *spec, const char *name)
+{
+	static char rbind[] = "rbind";
+	static char *const options[] = {rbind};
+	const char *path = spec->root && spec->root->path ? spec->root->path : "rootfs";
+	struct share_mount mount = {.type = "bind", .options = options, .n_options = 1};
+	int n = path[0] == '/' ? asprintf(&c->rootfs_source, "%s", path)
+			       : asprintf(&c->rootfs_source, "%s/%s", c->bundle, path);
+
+	if (n < 0) {
+		c->rootfs_source = NULL;
+		return -ENOMEM;
+	}
+	mount.source = c->rootfs_source;
+	return share_plan_add(&c->plan, &mount, name);
+}
+
+static int plan_rootfs(struct container *c, const struct container_config *config)
+{
+	auto_free char *name = NULL;
+	int r = 0;
+
+	if (asprintf(&name, "%s/rootfs", c->id) < 0) {
+		name = NULL;
+		return -ENOMEM;
+	}
+	if (config->n_rootfs == 0)
+		return plan_bundle_rootfs(c, config->spec, name);
+	for (size_t i = 0; i < config->n_rootfs && r == 0; i++) {
+		struct share_mount mount = {.type = config->rootfs[i].type,
+			.source = config->rootfs[i].source,
+			.options = config->rootfs[i].options,
+			.n_options = config->rootfs[i].n_options};
+
+		r = share_plan_add(&c->plan, &mount, name);
+	}
+	return r;
+}
+
+static int fill(struct container *c, const struct container_config *config, struct err *err)
+{
+	struct guest_spec_config guest = {.cid = config->process.cid,
+		.bundle = config->bundle,
+		.disable_seccomp = sandbox_get_config(c->sandbox)->runtime.disable_guest_seccomp};
+	int r;
+
+	c->id = strdup(config->process.cid);
+	c->bundle = strdup(config->bundle);
+	if (!c->id || !c->bundle)
+		return err_sys(err, ENOMEM, "make the container");
+	c->plan.layout = sandbox_layout(c->sandbox);
+	r = plan_rootfs(c, config);
+	if (r < 0)
+		return err_sys(err, -r, "make the container");
+	r = guest_spec_new(config->spec, &guest, &c->plan, &c->spec, err);
+	if (r < 0)
+		return r;
+	return guest_process_new(&config->process, &c->init, err);
+}
+
+int container_new(const struct container_config *config, struct container **ret, struct err *err)
+{
+	struct container *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_sys(err, ENOMEM, "make the container");
+	c->sandbox = config->sandbox;
+	r = fill(c, config, err);
+	if (r < 0) {
+		container_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+void container_free(struct container *c)
+{
+	if (!c)
+		return;
+	MAP_FOREACH (e, &c->execs)
+		guest_process_free(e->value);
+	map_fini(&c->execs);
+	guest_process_free(c->init);
+	guest_spec_free(c->spec);
+	share_plan_fini(&c->plan);
+	free(c->rootfs_source);
+	free(c->bundle);
+	free(c->id);
+	free(c);
+}
+
+const struct share_plan *container_mounts(const struct container *c)
+{
+	return &c->plan;
+}
+
+static void on_created(void *data, const ProtobufCMessage *reply, const struct err *err)
+{
+	struct container *c = data;
+
+	(void)reply;
+	if (!err) {
+		c->is_in_guest = true;
+		timeline_span("create container", c->step_ns, clock_now_ns());
+	}
+	c->done(c->data, err);
+}
+
+int container_create(struct container *c, sandbox_done_fn *done, void *data, struct err *err)
+{
+	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	int r;
+
+	if (!sandbox_has_seccomp(c->sandbox))
+		guest_spec_drop_seccomp(c->spec);
+	c->step_ns = clock_now_ns();
+	c->done = done;
+	c->data = data;
+	request.container_id = c->id;
+	request.exec_id = c->id;
+	request.oci = (Grpc__Spec *)(uintptr_t)guest_spec_get(c->spec);
+	MESSAGE_SET(&request, sandbox_pidns, guest_spec_shares_pid(c->spec));
+	r = agent_call(sandbox_agent(c->sandbox), AGENT_CREATE_CONTAINER, &request.base, on_created,
+		c, NULL);
+	guest_spec_free(c->spec);
+	c->spec = NULL;
+	share_plan_fini(&c->plan);
+	return r < 0 ? err_sys(err, -r, "create the container in the guest") : 0;
+}
+
+static void on_removed(void *data, const ProtobufCMessage *reply, const struct err *err)
+{
+	struct container *c = data;
+
+	(void)reply;
+	c->is_in_guest = false;
+	c->done(c->data, err);
+}
+
+int container_remove(struct container *c, sandbox_done_fn *done, void *data, struct err *err)
+{
+	Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	int r;
+
+	c->done = done;
+	c->data = data;
+	request.container_id = c->id;
+	MESSAGE_SET(&request, timeout, 0);
+	r = agent_call(sandbox_agent(c->sandbox), AGENT_REMOVE_CONTAINER, &request.base, on_removed,
+		c, NULL);
+	return r < 0 ? err_sys(err, -r, "remove the container in the guest") : 0;
+}
+
+struct guest_process *container_find_process(const struct container *c, const char *exec_id)
+{
+	if (exec_id[0] == '\0' || strcmp(exec_id, c->id) == 0)
+		return c->init;
+	return map_find(&c->execs, exec_id);
+}
+
+int container_add_exec(struct container *c, struct guest_process *p)
+{
+	if (c->execs.n_entries >= CONTAINER_MAX_EXECS)
+		return -E2BIG;
+	return map_add(&c->execs, p->eid, p);
+}
+
+void container_remove_exec(struct container *c, struct guest_process *p)
+{
+	map_remove(&c->execs, p->eid);
+	guest_process_free(p);
+}
+
+void container_abort(struct container *c, uint32_t status)
+{
+	MAP_FOREACH (e, &c->execs)
+		guest_process_abort(e->value, status);
+	guest_process_abort(c->init, status);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A container: its file systems on the host, its spec in the guest, its init process and its execs.
+ *
+ *	container_new		reads and checks the bundle, opens the fifos; nothing is made
+ *	container_mounts	what sandbox_mount is to mount for it
+ *	container_create	CreateContainer in the guest
+ *	container_remove	RemoveContainer; what is mounted goes with the sandbox
+ */
+#include "base/map.h"
+#include "runtime/guest_process.h"
+#include "runtime/guest_spec.h"
+#include "runtime/sandbox.h"
+
+/* A pod has tens of execs; probes that leak theirs must not fill the host. */
+enum { CONTAINER_MAX_EXECS = 1024 };
+
+/* One of the mounts that make the root file system; all borrowed. */
+struct container_rootfs {
+	const char *type, *source;
+	char *const *options;
+	size_t n_options;
+};
+
+struct container_config {
+	struct guest_process_config
+		process; /* of the init process; its cid is the container's id */
+	const char *bundle;
+	/* Borrowed until container_create. None: the bundle's own root.path. */
+	const struct container_rootfs *rootfs;
+	size_t n_rootfs;
+	const Grpc__Spec *spec;	 /* checked; borrowed until container_create */
+	struct sandbox *sandbox; /* borrowed for the container's life */
+};
+
+struct container {
+	/* For reading by everybody. */
+	char *id, *bundle;
+	struct guest_process *init; /* owned */
+	struct map execs;	    /* id -> struct guest_process, owned */
+
+	/* Private. */
+	struct sandbox *sandbox; /* borrowed */
+	struct guest_spec *spec; /* owned; NULL once created */
+	char *rootfs_source;	 /* owned: of a rootfs in the bundle */
+	struct share_plan plan;
+	int64_t step_ns;
+	bool is_in_guest;
+	sandbox_done_fn *done;
+	void *data;
+};
+
+int container_new(
+	const struct container_config *config, struct container **ret, struct err *err) must_check;
+/* Its processes have ended or are aborted here, without a word. NULL is fine. */
+void container_free(struct container *c);
+
+const struct share_plan *container_mounts(const struct container *c);
+/* The sandbox is RUNNING. done is called once, from the loop. */
+int container_create(
+	struct container *c, sandbox_done_fn *done, void *data, struct err *err) must_check;
+int container_remove(
+	struct container *c, sandbox_done_fn *done, void *data, struct err *err) must_check;
+
+/* exec_id "" or the container's own id: the init process. NULL if there is none. */
+struct guest_process *container_find_process(const struct container *c, const char *exec_id);
+/* Takes over p. -EEXIST, -E2BIG, -ENOMEM. */
+int container_add_exec(struct container *c, struct guest_process *p) must_check;
+/* Frees a stopped or never started exec. */
+void container_remove_exec(struct container *c, struct guest_process *p);
+
+/* Its VM is gone: every process that has not stopped does so, with this status. */
+void container_abort(struct container *c, uint32_t status);

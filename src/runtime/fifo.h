@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* The fifos containerd names for a process' stdio. */
+#include "base/err.h"
+
+/*
+ * What containerd's stdin, stdout or stderr field says: "" (none: *ret is ""), "/path" or
+ * "fifo:///path". Other schemes are refused by name (-ENOTSUP). *ret points into text.
+ */
+int fifo_parse(const char *text, const char **ret, struct err *err) must_check;
+
+/*
+ * Opens both ends of the fifo, non-blocking. Holding both means that neither a client that has not
+ * come yet nor one that has gone disturbs us: nothing is lost, and writing does not fail with
+ * EPIPE.
+ */
+int fifo_open(const char *path, int *ret_read_fd, int *ret_write_fd, struct err *err) must_check;

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's spec is a shallow copy: messages that change are copied one level deep into struct
+ * guest_spec, lists that change get an array of their own, and everything else is shared with the
+ * host's spec. Strings made here are kept in a list to be freed.
+ */
+#include "runtime/guest_spec.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/guest_mounts.h"
+
+struct guest_spec {
+	Grpc__Spec spec;
+	Grpc__Process process;
+	Grpc__Root root;
+	Grpc__Hooks hooks;
+	Grpc__Linux linux;
+	Grpc__LinuxResources resources;
+	Grpc__LinuxCPU cpu;
+	bool shares_pid;
+
+	Grpc__Spec__AnnotationsEntry annotations[2];
+	Grpc__Spec__AnnotationsEntry **annotation_list; /* owned array */
+	Grpc__LinuxNamespace *namespaces;		/* owned array, and the list of it: */
+	Grpc__LinuxNamespace **namespace_list;
+	struct guest_mounts mounts;
+	char **strings; /* owned, each and the array */
+	size_t n_strings;
+};
+
+static const char initdata_annotation[] = "io.katacontainers.config.hypervisor.cc_init_data";
+static const char bundle_annotation[] = "io.katacontainers.pkg.oci.bundle_path";
+static const char type_annotation[] = "io.katacontainers.pkg.oci.container_type";
+
+static char *constant(const char *s)
+{
+	return (char *)(uintptr_t)s;
+}
+
+static const char *annotation(const Grpc__Spec *spec, const char *const *keys, size_t n_keys)
+{
+	for (size_t i = 0; i < n_keys; i++)
+		for (size_t k = 0; k < spec->n_annotations; k++)
+			if (strcmp(spec->annotations[k]->key, keys[i]) == 0)
+				return spec->annotations[k]->value;
+	return NULL;
+}
+
+int guest_spec_type_of(const Grpc__Spec *spec, enum guest_spec_type *ret, struct err *err)
+{
+	static const char *const keys[] = {"io.kubernetes.cri-o.ContainerType",
+		"io.kubernetes.cri.container-type", "io.kubernetes.docker.type"};
+	static const struct {
+		const char *name;
+		enum guest_spec_type type;
+	} types[] = {
+		{"sandbox", GUEST_SPEC_POD_SANDBOX},
+		{"podsandbox", GUEST_SPEC_POD_SANDBOX},
+		{"pod_sandbox", GUEST_SPEC_POD_SANDBOX},
+		{"container", GUEST_SPEC_POD_CONTAINER},
+		{"pod_container", GUEST_SPEC_POD_CONTAINER},
+		{"single_container", GUEST_SPEC_SINGLE},
+	};
+	const char *text = annotation(spec, keys, ARRAY_SIZE(keys));
+
+	if (!text) {
+		*ret = GUEST_SPEC_SINGLE;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (strcmp(text, types[i].name) == 0) {
+			*ret = types[i].type;
+			return 0;
+		}
+	}
+	return err_set(
+		err, EINVAL, "config.json: annotations: unknown container type \"%s\"", text);
+}
+
+const char *guest_spec_sandbox_id(const Grpc__Spec *spec)
+{
+	static const char *const keys[] = {"io.kubernetes.cri-o.SandboxID",
+		"io.kubernetes.cri.sandbox-id", "io.kubernetes.sandbox.id"};
+
+	return annotation(spec, keys, ARRAY_SIZE(keys));
+}
+
+/* Keeps s (which may be NULL: no memory) with g and returns it. */
+static char *keep(struct guest_spec *g, char *s)
+{
+	char **strings = s ? reallocarray(g->strings, g->n_strings + 1, sizeof(*strings)) : NULL;
+
+	if (!strings) {
+		free(s);
+		return NULL;
+	}
+	g->strings = strings;
+	strings[g->n_strings++] = s;
+	return s;
+}
+
+static char *keep_joined(struct guest_spec *g, const char *a, const char *b)
+{
+	char *s;
+
+	return keep(g, asprintf(&s, "%s%s", a, b) < 0 ? NULL : s);
+}
+
+static int amend_annotations(
+	struct guest_spec *g, const struct guest_spec_config *config, enum guest_spec_type type)
+{
+	static const char *const names[] = {
+		[GUEST_SPEC_SINGLE] = "single_container",
+		[GUEST_SPEC_POD_SANDBOX] = "pod_sandbox",
+		[GUEST_SPEC_POD_CONTAINER] = "pod_container",
+	};
+	const char *const added[][2] = {
+		{bundle_annotation, config->bundle}, {type_annotation, names[type]}};
+	Grpc__Spec__AnnotationsEntry **from = g->spec.annotations;
+	size_t n = 0;
+
+	g->annotation_list =
+		calloc(g->spec.n_annotations + ARRAY_SIZE(added), sizeof(*g->annotation_list));
+	if (!g->annotation_list)
+		return -ENOMEM;
+	for (size_t i = 0; i < g->spec.n_annotations; i++) {
+		const char *key = from[i]->key;
+
+		/* Ours are ours to say: a pod cannot set them. */
+		if (strcmp(key, initdata_annotation) != 0 && strcmp(key, bundle_annotation) != 0 &&
+			strcmp(key, type_annotation) != 0)
+			g->annotation_list[n++] = from[i];
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(added); i++) {
+		Grpc__Spec__AnnotationsEntry *entry = &g->annotations[i];
+
+		grpc__spec__annotations_entry__init(entry);
+		entry->key = constant(added[i][0]);
+		entry->value = keep_joined(g, added[i][1], "");
+		if (!entry->value)
+			return -ENOMEM;
+		g->annotation_list[n++] = entry;
+	}
+	g->spec.annotations = g->annotation_list;
+	g->spec.n_annotations = n;
+	return 0;
+}
+
+/* Only startContainer runs in the container; the others belong to the host. */
+static int amend_hooks(struct guest_spec *g, struct err *err)
+{
+	const Grpc__Hooks *from = g->spec.hooks;
+
+	if (!from)
+		return 0;
+	if (from->n_prestart || from->n_poststart || from->n_poststop || from->n_createruntime ||
+		from->n_createcontainer)
+		return err_set(err, ENOTSUP,
+			"config.json: hooks: hooks on the host are not supported yet");
+	grpc__hooks__init(&g->hooks);
+	g->hooks.n_startcontainer = from->n_startcontainer;
+	g->hooks.startcontainer = from->startcontainer;
+	g->spec.hooks = g->hooks.n_startcontainer > 0 ? &g->hooks : NULL;
+	return 0;
+}
+
+static void amend_process(struct guest_spec *g)
+{
+	if (!g->spec.process)
+		return;
+	g->process = *g->spec.process;
+	g->process.apparmorprofile = NULL;
+	g->spec.process = &g->process;
+}
+
+static int amend_root(struct guest_spec *g, const char *cid)
+{
+	if (g->spec.root)
+		g->root = *g->spec.root;
+	else
+		grpc__root__init(&g->root);
+	g->root.path = keep_joined(g, LAYOUT_GUEST_PASSTHROUGH "/", cid);
+	g->root.path = g->root.path ? keep_joined(g, g->root.path, "/rootfs") : NULL;
+	g->spec.root = &g->root;
+	return g->root.path ? 0 : -ENOMEM;
+}
+
+static bool is_type(const Grpc__LinuxNamespace *ns, const char *type)
+{
+	return ns->type && strcmp(ns->type, type) == 0;
+}
+
+static int amend_namespaces(struct guest_spec *g)
+{
+	size_t n_from = g->linux.n_namespaces, n = 0;
+
+	g->namespaces = calloc(n_from + 1, sizeof(*g->namespaces));
+	g->namespace_list = calloc(n_from + 1, sizeof(*g->namespace_list));
+	if (!g->namespaces || !g->namespace_list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_from; i++) {
+		const Grpc__LinuxNamespace *from = g->linux.namespaces[i];
+
+		if (is_type(from, "pid"))
+			g->shares_pid = from->path && from->path[0];
+		if (is_type(from, "pid") || is_type(from, "network") || is_type(from, "time"))
+			continue;
+		g->namespaces[n] = *from;
+		g->namespaces[n].path = NULL;
+		g->namespace_list[n] = &g->namespaces[n];
+		n++;
+	}
+	g->linux.namespaces = g->namespace_list;
+	g->linux.n_namespaces = n;
+	return 0;
+}
+
+static void amend_resources(struct guest_spec *g)
+{
+	if (!g->linux.resources)
+		return;
+	g->resources = *g->linux.resources;
+	g->resources.n_devices = 0;
+	g->resources.devices = NULL;
+	g->resources.blockio = NULL;
+	g->resources.network = NULL;
+	if (g->resources.cpu) {
+		g->cpu = *g->resources.cpu;
+		g->cpu.cpus = NULL;
+		g->resources.cpu = &g->cpu;
+	}
+	g->linux.resources = &g->resources;
+}
+
+static int check_devices(const Grpc__Linux *linux, struct err *err)
+{
+	for (size_t i = 0; i < linux->n_devices; i++) {
+		const Grpc__LinuxDevice *d = linux->devices[i];
+
+		if (d->type && strcmp(d->type, "b") == 0)
+			return err_set(err, ENOTSUP,
+				"config.json: linux.devices[%zu]: block device %s: block devices "
+				"are not supported yet",
+				i, d->path);
+		if (d->path && strncmp(d->path, "/dev/vfio/", 10) == 0)
+			return err_set(err, ENOTSUP,
+				"config.json: linux.devices[%zu]: %s: VFIO is not supported yet", i,
+				d->path);
+	}
+	return 0;
+}
+
+static int amend_linux(
+	struct guest_spec *g, const struct guest_spec_config *config, struct err *err)
+{
+	int r;
+
+	if (!g->spec.linux)
+		return err_set(err, EINVAL, "config.json: linux: missing");
+	g->linux = *g->spec.linux;
+	g->spec.linux = &g->linux;
+	r = check_devices(&g->linux, err);
+	if (r < 0)
+		return r;
+	amend_resources(g);
+	if (config->disable_seccomp)
+		g->linux.seccomp = NULL;
+	r = amend_namespaces(g);
+	return r < 0 ? err_sys(err, -r, "make the guest's spec") : 0;
+}
+
+static int amend(struct guest_spec *g, const struct guest_spec_config *config,
+	struct share_plan *plan, struct err *err)
+{
+	enum guest_spec_type type;
+	int r = guest_spec_type_of(&g->spec, &type, err);
+
+	if (r == 0)
+		r = amend_linux(g, config, err);
+	if (r == 0)
+		r = amend_hooks(g, err);
+	if (r == 0)
+		r = guest_mounts_init(&g->mounts, &g->spec, config->cid, plan, err);
+	if (r < 0)
+		return r;
+	g->spec.mounts = g->mounts.list;
+	amend_process(g);
+	r = amend_annotations(g, config, type);
+	if (r == 0)
+		r = amend_root(g, config->cid);
+	return r < 0 ? err_sys(err, -r, "make the guest's spec") : 0;
+}
+
+int guest_spec_new(const Grpc__Spec *host, const struct guest_spec_config *config,
+	struct share_plan *plan, struct guest_spec **ret, struct err *err)
+{
+	struct guest_spec *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (!g)
+		return err_sys(err, ENOMEM, "make the guest's spec");
+	g->spec = *host;
+	r = amend(g, config, plan, err);
+	if (r < 0) {
+		guest_spec_free(g);
+		return r;
+	}
+	*ret = g;
+	return 0;
+}
+
+void guest_spec_free(struct guest_spec *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; i < g->n_strings; i++)
+		free(g->strings[i]);
+	free(g->strings);
+	free(g->annotation_list);
+	free(g->namespaces);
+	free(g->namespace_list);
+	guest_mounts_fini(&g->mounts);
+	free(g);
+}
+
+const Grpc__Spec *guest_spec_get(const struct guest_spec *g)
+{
+	return &g->spec;
+}
+
+bool guest_spec_shares_pid(const struct guest_spec *g)
+{
+	return g->shares_pid;
+}
+
+void guest_spec_drop_seccomp(struct guest_spec *g)
+{
+	g->linux.seccomp = NULL;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* Where a sandbox keeps what it makes on the host, and where the guest sees it. */
+#include "base/err.h"
+
+/* In the guest: what the virtio-fs tag kataShared is mounted on, and our part of it. */
+#define LAYOUT_GUEST_SHARE "/run/kata-containers/shared/containers/"
+#define LAYOUT_GUEST_PASSTHROUGH LAYOUT_GUEST_SHARE "passthrough"
+#define LAYOUT_GUEST_SHM "/run/kata-containers/sandbox/shm"
+
+enum { LAYOUT_PATH_SIZE = 256 };
+
+struct layout {
+	char run_dir[LAYOUT_PATH_SIZE];	  /* /run/kata/<id>: state.json, the VM's sockets */
+	char share_dir[LAYOUT_PATH_SIZE]; /* .../sandboxes/<id>: holds rw and ro */
+	char rw_dir[LAYOUT_PATH_SIZE];	  /* what the host mounts into */
+	char ro_dir[LAYOUT_PATH_SIZE];	  /* the read-only view of it that the guest is given */
+};
+
+/* root: "/run", or a test's own directory. -ENAMETOOLONG. */
+int layout_init(struct layout *layout, const char *root, const char *id) must_check;

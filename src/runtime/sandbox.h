@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A sandbox: one virtual machine, the agent in it, and what both need on the host.
+ *
+ *	sandbox_new	allocates; nothing is made yet
+ *	sandbox_prepare	makes directories, state file and shared directory
+ *	sandbox_mount	mounts what a container needs (a job)
+ *	sandbox_start	boots the VM and tells the agent about the sandbox
+ *	sandbox_stop	at any time after new: undoes all of it, in whatever state it is
+ *
+ * NEW -> PREPARED -> STARTING -> RUNNING -> STOPPING -> STOPPED, with LOST between RUNNING and
+ *STOPPING when the VM or its agent is gone. Every state goes to STOPPING by sandbox_stop.
+ */
+#include "base/err.h"
+#include "config/config.h"
+#include "loop/loop.h"
+#include "runtime/agent.h"
+#include "runtime/share.h"
+
+enum sandbox_state {
+	SANDBOX_NEW,
+	SANDBOX_PREPARED,
+	SANDBOX_STARTING,
+	SANDBOX_RUNNING,
+	SANDBOX_LOST,
+	SANDBOX_STOPPING,
+	SANDBOX_STOPPED,
+	SANDBOX_STATE_COUNT,
+};
+
+struct sandbox;
+
+/* A running sandbox has been lost: its VM ended, or its agent does not answer. Calls to the agent
+ * have failed by then. Called at most once; the VM is being ended, sandbox_stop is still to come.
+ */
+typedef void sandbox_lost_fn(void *data, const struct err *why);
+/* err NULL: done. Called once; from the loop, except that sandbox_stop calls it itself when there
+ * was nothing to wait for. */
+typedef void sandbox_done_fn(void *data, const struct err *err);
+
+struct sandbox_config {
+	struct loop *loop;
+	const char *id;
+	const char *root;      /* "/run" */
+	const char *hostname;  /* "" if none */
+	struct config *config; /* taken over on success */
+	sandbox_lost_fn *lost;
+	void *data; /* borrowed from the owner */
+};
+
+int sandbox_new(
+	const struct sandbox_config *config, struct sandbox **ret, struct err *err) must_check;
+/* After sandbox_stop has ended, or instead of everything after sandbox_new. NULL is fine. */
+void sandbox_free(struct sandbox *sb);
+
+/* -EEXIST: a living sandbox has this id. What a dead one left under it is removed. */
+int sandbox_prepare(struct sandbox *sb, struct err *err) must_check;
+/* Notes and makes the plan's mounts; plan is borrowed until done. One at a time. */
+int sandbox_mount(struct sandbox *sb, const struct share_plan *plan, sandbox_done_fn *done,
+	void *data, struct err *err) must_check;
+/* deadline_ns: CLOCK_MONOTONIC; INT64_MAX: only our own limits. After a failure only sandbox_stop
+ * makes sense. */
+int sandbox_start(struct sandbox *sb, int64_t deadline_ns, sandbox_done_fn *done, void *data,
+	struct err *err) must_check;
+/* Ends and removes everything. A start that has not ended is given up: its done is not called.
+ * Calls to the agent in flight fail. err says what could not be removed; the sandbox is STOPPED all
+ * the same. */
+void sandbox_stop(struct sandbox *sb, sandbox_done_fn *done, void *data);
+
+enum sandbox_state sandbox_get_state(const struct sandbox *sb);
+/* Borrowed; NULL before the agent has been dialled. */
+struct agent *sandbox_agent(const struct sandbox *sb);
+const struct layout *sandbox_layout(const struct sandbox *sb);
+const struct config *sandbox_get_config(const struct sandbox *sb);
+/* The VMM's pid, 0 before there is one. */
+pid_t sandbox_pid(const struct sandbox *sb);
+/* The guest's agent can apply seccomp filters. */
+bool sandbox_has_seccomp(const struct sandbox *sb);

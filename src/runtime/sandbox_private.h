@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/* What sandbox.c (the way up) and sandbox_stop.c (the way down) share. */
+#include "hypervisor/hypervisor.h"
+#include "runtime/agent_log.h"
+#include "runtime/sandbox.h"
+#include "runtime/state.h"
+
+enum hypervisor_phase { HV_NONE, HV_UP, HV_STOPPING, HV_DOWN };
+
+struct sandbox {
+	struct loop *loop; /* borrowed */
+	enum sandbox_state state;
+	char *id, *hostname;   /* owned */
+	struct config *config; /* owned */
+	struct layout layout;
+	struct state *journal; /* owned: what has been made */
+	struct hypervisor *hv; /* owned */
+	enum hypervisor_phase hv_phase;
+	pid_t pid;	       /* the VMM's, once started */
+	struct agent *agent;   /* owned */
+	struct agent_log *log; /* owned */
+	bool has_seccomp;      /* untrusted: the guest's word */
+	bool job_runs;
+	bool destroy_asked, destroy_answered;
+	bool undone, is_untouched;
+
+	sandbox_lost_fn *lost;
+	void *data; /* borrowed from the owner */
+	sandbox_done_fn *mount_done, *start_done, *stop_done;
+	void *mount_data, *start_data, *stop_data;
+	struct source *start_timer;  /* owned: the deadline of the start */
+	struct source *health_timer; /* owned */
+	struct source *stop_timer;   /* owned: how long the guest may take to say goodbye */
+	struct err undo_err;
+
+	int64_t step_ns; /* when the current step of the start began */
+};
+
+void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
+/* The VM or its agent is gone. */
+void sandbox_lose(struct sandbox *sb, const struct err *why);
+void sandbox_start_health(struct sandbox *sb);
+/* Goes on with a stop that may have waited for what has just ended. */
+void sandbox_stop_step(struct sandbox *sb);

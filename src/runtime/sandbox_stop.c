@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way down: ask the guest, end the VM, unmount, remove. Each step that has to be waited for
+ * calls sandbox_stop_step() when it has ended, which does the next thing that is still to be done;
+ * so a stop may begin in any state, also while a mount job runs or the VM is already being ended.
+ */
+#include <string.h>
+
+#include "agent.pb-c.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "health.pb-c.h"
+#include "runtime/job.h"
+#include "runtime/sandbox_private.h"
+#include "runtime/undo.h"
+
+enum {
+	HEALTH_PERIOD_S = 30,
+	GOODBYE_LIMIT_S = 3, /* for DestroySandbox: the VM is ended anyway */
+	VM_GRACE_S = 2,
+	UNDO_LIMIT_S = 60,
+};
+
+static void on_health(void *data, const ProtobufCMessage *reply, const struct err *err)
+{
+	struct sandbox *sb = data;
+	struct err why = ERR_INIT;
+
+	(void)reply;
+	if (sb->state != SANDBOX_RUNNING)
+		return;
+	if (!err) {
+		source_set_deadline(sb->health_timer, clock_now_ns() + HEALTH_PERIOD_S * NS_PER_S);
+		return;
+	}
+	err_copy(&why, err);
+	err_wrap(&why, "the agent fails its health check");
+	sandbox_lose(sb, &why);
+}
+
+static void on_health_timer(void *data)
+{
+	struct sandbox *sb = data;
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	struct err why = ERR_INIT;
+	int r = agent_call(sb->agent, AGENT_CHECK, &request.base, on_health, sb, NULL);
+
+	if (r == 0)
+		return;
+	err_sys(&why, -r, "check the agent");
+	sandbox_lose(sb, &why);
+}
+
+void sandbox_start_health(struct sandbox *sb)
+{
+	int r = loop_add_timer(sb->loop, clock_now_ns() + HEALTH_PERIOD_S * NS_PER_S,
+		on_health_timer, sb, &sb->health_timer);
+
+	if (r < 0)
+		log_write(LOG_WARN, "sandbox", "no health checks", "error", strerror(-r), NULL);
+}
+
+static void on_vm_down(void *data, const struct err *err)
+{
+	struct sandbox *sb = data;
+
+	if (err)
+		log_write(LOG_WARN, "sandbox", "stop the virtual machine", "error", err->msg, NULL);
+	sb->hv_phase = HV_DOWN;
+	if (sb->state == SANDBOX_STOPPING)
+		sandbox_stop_step(sb);
+}
+
+static void stop_vm(struct sandbox *sb, int64_t grace_ns)
+{
+	if (sb->hv_phase != HV_UP)
+		return;
+	sb->hv_phase = HV_STOPPING;
+	hypervisor_stop(sb->hv, grace_ns, on_vm_down, sb);
+}
+
+void sandbox_lose(struct sandbox *sb, const struct err *why)
+{
+	struct err copy = ERR_INIT;
+
+	if (sb->state != SANDBOX_RUNNING)
+		return;
+	err_copy(&copy, why);
+	log_write(LOG_ERROR, "sandbox", "the sandbox is lost", "error", copy.msg, NULL);
+	sandbox_set_state(sb, SANDBOX_LOST);
+	agent_close(sb->agent);
+	stop_vm(sb, 0);
+	sb->lost(sb->data, &copy);
+}
+
+static void on_destroyed(void *data, const ProtobufCMessage *reply, const struct err *err)
+{
+	struct sandbox *sb = data;
+
+	(void)reply;
+	if (err)
+		log_write(LOG_DEBUG, "sandbox", "DestroySandbox", "error", err->msg, NULL);
+	sb->destroy_answered = true;
+	/* Also called by agent_close, from a step. */
+	if (sb->hv_phase == HV_UP)
+		sandbox_stop_step(sb);
+}
+
+static void on_goodbye_limit(void *data)
+{
+	struct sandbox *sb = data;
+
+	agent_close(sb->agent);
+}
+
+/* True when there is nothing to wait for. */
+static bool say_goodbye(struct sandbox *sb)
+{
+	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
+
+	if (sb->destroy_asked)
+		return sb->destroy_answered;
+	sb->destroy_asked = true;
+	if (loop_add_timer(sb->loop, clock_now_ns() + GOODBYE_LIMIT_S * NS_PER_S, on_goodbye_limit,
+		    sb, &sb->stop_timer) < 0)
+		sb->destroy_answered = true;
+	else if (agent_call(sb->agent, AGENT_DESTROY_SANDBOX, &request.base, on_destroyed, sb,
+			 NULL) < 0)
+		sb->destroy_answered = true;
+	return sb->destroy_answered;
+}
+
+static int undo_mounts_job(void *data, struct err *err)
+{
+	const struct sandbox *sb = data;
+	struct undo undo = {.layout = &sb->layout, .state = sb->journal};
+
+	return undo_mounts(&undo, err);
+}
+
+static void on_undone(void *data, const struct err *err)
+{
+	struct sandbox *sb = data;
+
+	sb->job_runs = false;
+	sb->undone = true;
+	if (err)
+		err_copy(&sb->undo_err, err);
+	sandbox_stop_step(sb);
+}
+
+/* True when there is nothing to wait for. */
+static bool undo_host(struct sandbox *sb)
+{
+	int r;
+
+	if (sb->undone)
+		return true;
+	r = job_start(sb->loop, "unmount the shared directory", UNDO_LIMIT_S * NS_PER_S,
+		undo_mounts_job, sb, on_undone, sb, &sb->undo_err);
+	sb->job_runs = r == 0;
+	sb->undone = r < 0;
+	return r < 0;
+}
+
+static void end_stop(struct sandbox *sb)
+{
+	struct undo undo = {.layout = &sb->layout, .state = sb->journal};
+	sandbox_done_fn *done = sb->stop_done;
+
+	/* What could not be unmounted is still noted: the state file stays for `delete`. */
+	if (!sb->is_untouched && !err_is_set(&sb->undo_err))
+		(void)!undo_files(&undo, &sb->undo_err);
+	sandbox_set_state(sb, SANDBOX_STOPPED);
+	done(sb->stop_data, err_is_set(&sb->undo_err) ? &sb->undo_err : NULL);
+}
+
+void sandbox_stop_step(struct sandbox *sb)
+{
+	if (sb->job_runs || !say_goodbye(sb))
+		return;
+	source_free(sb->stop_timer);
+	sb->stop_timer = NULL;
+	agent_close(sb->agent);
+	stop_vm(sb, VM_GRACE_S * NS_PER_S);
+	if (sb->hv_phase == HV_STOPPING)
+		return;
+	if (undo_host(sb))
+		end_stop(sb);
+}
+
+void sandbox_stop(struct sandbox *sb, sandbox_done_fn *done, void *data)
+{
+	/* Before RUNNING the guest has nothing to say goodbye to, and before PREPARED nothing is
+	 * ours: another sandbox may have the id. */
+	sb->destroy_asked = sb->destroy_answered = sb->state != SANDBOX_RUNNING;
+	sb->undone = sb->is_untouched = sb->state == SANDBOX_NEW;
+	sb->stop_done = done;
+	sb->stop_data = data;
+	sb->start_done = NULL;
+	source_free(sb->start_timer);
+	sb->start_timer = NULL;
+	source_free(sb->health_timer);
+	sb->health_timer = NULL;
+	sandbox_set_state(sb, SANDBOX_STOPPING);
+	sandbox_stop_step(sb);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The socket a daemon serves containerd on: one per sandbox, at a path that `start`, `delete` and a
+ * second `start` for the same sandbox all derive alike.
+ */
+#include "base/err.h"
+
+#define ADDRESS_DIR "/run/containerd/s"
+
+/* "/run/containerd/s/" and 64 hexadecimal digits. */
+enum { ADDRESS_PATH_SIZE = sizeof(ADDRESS_DIR) + 1 + 64 };
+
+/* The path for a sandbox: SHA-256 of "<containerd's address>/<namespace>/<sandbox id>". */
+void address_of(const char *containerd, const char *name_space, const char *id,
+	char path[static ADDRESS_PATH_SIZE]);
+
+/*
+ * Listens on path, mode 0600, close-on-exec. A socket nobody serves is replaced; -EADDRINUSE, with
+ * err unset, when somebody does.
+ */
+int address_listen(const char *path, int *ret_fd, struct err *err) must_check;

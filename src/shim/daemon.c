@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "linux/mountfd.h"
+#include "shim/address.h"
+#include "shim/roles.h"
+#include "shim/shim.h"
+#include "wire/status.h"
+
+static int take_listener(int *ret_fd, struct err *err)
+{
+	const char *text = getenv(DAEMON_LISTEN_FD_ENV);
+	int accepts = 0;
+	socklen_t size = sizeof(accepts);
+	char *end = NULL;
+	long fd = text ? strtol(text, &end, 10) : -1;
+
+	if (fd < 3 || fd > INT_MAX || *end != '\0' ||
+		getsockopt((int)fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) < 0 || !accepts)
+		return err_set(err, EINVAL,
+			"no listening socket is handed over: the daemon is started by `start`");
+	unsetenv(DAEMON_LISTEN_FD_ENV);
+	if (io_set_cloexec((int)fd, true) < 0)
+		return err_sys(err, errno, "take over the socket");
+	*ret_fd = (int)fd;
+	return 0;
+}
+
+/* containerd reads the fifo <bundle>/log; without one the records go nowhere. */
+static void open_log(const struct cli *cli)
+{
+	struct log_config config = {.format = LOG_LOGFMT,
+		.level = cli->debug ? LOG_DEBUG : LOG_INFO,
+		.name = "containerd-shim-kata-v2",
+		.source = "shim",
+		.id = cli->id};
+
+	config.fd = open("log", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	log_init(&config);
+}
+
+/*
+ * Mounts of the host appear here, and none of ours there; within this namespace they are shared, so
+ * that virtiofsd, in a namespace of its own below, sees what is mounted later.
+ */
+static int own_mounts(struct err *err)
+{
+	int r = unshare(CLONE_NEWNS) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = mountfd_set_propagation("/", MS_REC | MS_SLAVE);
+	if (r == 0)
+		r = mountfd_set_propagation("/", MS_REC | MS_SHARED);
+	return r < 0 ? err_sys(err, -r, "make a mount namespace") : 0;
+}
+
+/* The stop of a systemd scope sends SIGTERM to everything in it: containerd decides when we end. */
+static void ignore_signals(void)
+{
+	static const int ignored[] = {SIGTERM, SIGPIPE, SIGHUP};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		(void)sigaction(ignored[i], &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+}
+
+/* As containerd's other shims: siblings on a core trust each other only within a pod. */
+static void share_core(void)
+{
+	const char *wanted = getenv("SCHED_CORE");
+
+	if (wanted && wanted[0] &&
+		prctl(PR_SCHED_CORE, PR_SCHED_CORE_CREATE, 0, PR_SCHED_CORE_SCOPE_PROCESS_GROUP,
+			0) < 0)
+		log_write(LOG_WARN, "shim", "SCHED_CORE", "error", strerror(errno), NULL);
+}
+
+static int serve(struct shim *shim, int listen_fd, struct err *err)
+{
+	struct ttrpc_server_config config = {.methods = shim_methods,
+		.n_methods = shim_n_methods,
+		.user = shim,
+		.unknown_service_status = WIRE_UNIMPLEMENTED};
+	int r = loop_new(&shim->loop);
+
+	if (r == 0)
+		r = events_new(
+			shim->loop, getenv("TTRPC_ADDRESS"), shim->cli->name_space, &shim->events);
+	if (r < 0) {
+		close_fd(listen_fd);
+		return err_sys(err, -r, "set up the daemon");
+	}
+	r = ttrpc_server_new(shim->loop, listen_fd, &config, &shim->server);
+	if (r < 0)
+		return err_sys(err, -r, "serve the task API");
+	log_write(LOG_INFO, "shim", "serving", "version", KIHON_VERSION, NULL);
+	malloc_trim(0);
+	r = loop_run(shim->loop);
+	return r < 0 ? err_sys(err, -r, "run the daemon") : 0;
+}
+
+int daemon_run(const struct cli *cli, struct err *err)
+{
+	char socket_path[ADDRESS_PATH_SIZE];
+	struct shim shim = {.cli = cli, .socket_path = socket_path};
+	int listen_fd, r = take_listener(&listen_fd, err);
+
+	if (r < 0)
+		return r;
+	address_of(cli->address, cli->name_space, cli->id, socket_path);
+	open_log(cli);
+	ignore_signals();
+	share_core();
+	r = own_mounts(err);
+	if (r == 0)
+		r = serve(&shim, listen_fd, err);
+	else
+		close_fd(listen_fd);
+	if (r < 0)
+		log_write(LOG_ERROR, "shim", err->msg, NULL);
+	unlink(socket_path);
+	ttrpc_server_free(shim.server);
+	events_free(shim.events);
+	map_fini(&shim.containers);
+	loop_free(shim.loop);
+	return r;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/shim.h"
+
+#include "wire/status.h"
+
+struct container *shim_find_container(const struct shim *shim, const char *id, struct err *err)
+{
+	struct container *c = map_find(&shim->containers, id);
+
+	if (!c)
+		err_status(err, ENOENT, WIRE_NOT_FOUND, "container %s: not found", id);
+	return c;
+}
+
+struct guest_process *shim_find_process(const struct shim *shim, const char *id,
+	const char *exec_id, struct container **ret_container, struct err *err)
+{
+	struct container *c = shim_find_container(shim, id, err);
+	struct guest_process *p = c ? container_find_process(c, exec_id) : NULL;
+
+	if (c && !p)
+		err_status(err, ENOENT, WIRE_NOT_FOUND, "container %s: process %s: not found", id,
+			exec_id);
+	if (p && ret_container)
+		*ret_container = c;
+	return p;
+}
+
+uint32_t shim_pid(const struct shim *shim)
+{
+	return shim->sandbox ? (uint32_t)sandbox_pid(shim->sandbox) : 0;
+}
+
+struct events_exit shim_exit_of(const struct shim *shim, const struct guest_process *p)
+{
+	return (struct events_exit){
+		.pid = shim_pid(shim), .status = p->exit_status, .at_ns = p->exited_at_ns};
+}
+
+void shim_on_exit(void *data, struct guest_process *p)
+{
+	struct shim *shim = data;
+	struct events_exit exit = shim_exit_of(shim, p);
+
+	events_exit(shim->events, p->cid, shim_event_id(p), &exit);
+}
+
+void shim_on_lost(void *data, const struct err *why)
+{
+	struct shim *shim = data;
+
+	(void)why;
+	MAP_FOREACH (e, &shim->containers)
+		container_abort(e->value, GUEST_PROCESS_LOST_STATUS);
+}
+
+void shim_answer(void *data, const struct err *err)
+{
+	if (err)
+		ttrpc_call_fail(data, err);
+	else
+		ttrpc_call_reply(data, NULL);
+}

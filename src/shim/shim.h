@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * The daemon's state, and what the task verbs (task_*.c) share.
+ *
+ * One sandbox, made by the first Create and ended by the Delete of its container. All of it belongs
+ * to the loop's one thread.
+ */
+#include "base/map.h"
+#include "runtime/container.h"
+#include "runtime/sandbox.h"
+#include "shim/cli.h"
+#include "shim/events.h"
+#include "wire/ttrpc_server.h"
+
+struct shim {
+	struct loop *loop;	     /* owned */
+	const struct cli *cli;	     /* borrowed */
+	const char *socket_path;     /* borrowed */
+	struct ttrpc_server *server; /* owned */
+	struct events *events;	     /* owned */
+	struct sandbox *sandbox;     /* owned; NULL: none, or being made by a Create */
+	struct map containers;	     /* id -> struct container, owned; only created ones */
+	bool is_creating;	     /* a Create is under way, or being rolled back */
+	bool is_ending;		     /* Shutdown has been answered */
+	bool has_ended;		     /* and nothing is left but to flush */
+};
+
+/* The method table of both Task services, for ttrpc_server_config. user is the struct shim. */
+extern const struct ttrpc_method shim_methods[];
+extern const size_t shim_n_methods;
+
+ttrpc_handler_fn task_state, task_create, task_start, task_delete, task_pids, task_kill, task_exec,
+	task_resize_pty, task_close_io, task_wait, task_connect, task_shutdown;
+
+/* An absent string field. */
+static inline const char *shim_text(const char *field)
+{
+	return field ? field : "";
+}
+
+/* NULL with err (-ENOENT, status NOT_FOUND) if there is none. */
+struct container *shim_find_container(const struct shim *shim, const char *id, struct err *err);
+/* exec_id "": the init process. */
+struct guest_process *shim_find_process(const struct shim *shim, const char *id,
+	const char *exec_id, struct container **ret_container, struct err *err);
+
+/* What containerd is told as the pid of every process. */
+uint32_t shim_pid(const struct shim *shim);
+/* The id by which events name a process. */
+static inline const char *shim_event_id(const struct guest_process *p)
+{
+	return guest_process_is_init(p) ? p->cid : p->eid;
+}
+struct events_exit shim_exit_of(const struct shim *shim, const struct guest_process *p);
+
+/* guest_process_exit_fn: publishes. data is the struct shim. */
+void shim_on_exit(void *data, struct guest_process *p);
+/* sandbox_lost_fn: ends every process. data is the struct shim. */
+void shim_on_lost(void *data, const struct err *why);
+
+/* A guest_process_done_fn, sandbox_done_fn for "answer this call": data is the struct ttrpc_call.
+ */
+void shim_answer(void *data, const struct err *err);

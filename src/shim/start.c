@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "oci/spec.h"
+#include "runtime/guest_spec.h"
+#include "shim/address.h"
+#include "shim/roles.h"
+
+enum { OOM_SCORE_MAX = 1000, OOM_TEXT_MAX = 32, LISTEN_FD = 3 };
+
+/* The sandbox whose daemon serves this container: its own id, or what its annotations say. */
+static int find_sandbox_id(
+	const struct cli *cli, char **ret, enum guest_spec_type *ret_type, struct err *err)
+{
+	Grpc__Spec *spec = NULL;
+	const char *id = cli->id;
+	struct err load = ERR_INIT;
+	int r = oci_spec_load(".", &spec, NULL, &load);
+
+	*ret_type = GUEST_SPEC_SINGLE;
+	if (r < 0 && r != -ENOENT)
+		return err_copy(err, &load);
+	r = spec ? guest_spec_type_of(spec, ret_type, err) : 0;
+	if (r == 0 && *ret_type == GUEST_SPEC_POD_CONTAINER) {
+		id = guest_spec_sandbox_id(spec);
+		if (!id)
+			r = err_set(err, EINVAL,
+				"config.json: annotations: a container of a pod without a sandbox "
+				"id");
+	}
+	if (r == 0) {
+		*ret = strdup(id);
+		r = *ret ? 0 : err_sys(err, ENOMEM, "start");
+	}
+	oci_spec_free(spec);
+	return r;
+}
+
+/* One more than our own, which is containerd's: the kernel takes the shim before containerd. */
+static void adjust_oom_score(pid_t pid)
+{
+	auto_buf struct buf b = BUF_INIT;
+	char path[48], text[OOM_TEXT_MAX];
+	long score;
+
+	if (io_read_file(AT_FDCWD, "/proc/self/oom_score_adj", OOM_TEXT_MAX, &b) < 0)
+		return;
+	score = strtol(buf_str(&b), NULL, 10);
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	snprintf(text, sizeof(text), "%ld", score < OOM_SCORE_MAX ? score + 1 : score);
+	/* Refused without CAP_SYS_RESOURCE where the score would fall: then it stays as it is. */
+	(void)!io_write_file(AT_FDCWD, path, text);
+}
+
+static int exec_daemon(const struct cli *cli, const char *program, int listen_fd)
+{
+	const char *argv[] = {program, "-namespace", cli->name_space, "-id", cli->id, "-address",
+		cli->address, "-publish-binary", cli->publish_binary, cli->debug ? "-debug" : NULL,
+		NULL};
+	auto_fd int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null_fd < 0 || setsid() < 0)
+		return -errno;
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(null_fd, fd) < 0)
+			return -errno;
+	/* Nothing is inherited but the listener; dup2 of a number to itself would leave its flag.
+	 */
+	if (listen_fd == LISTEN_FD ? io_set_cloexec(LISTEN_FD, false) < 0
+				   : dup2(listen_fd, LISTEN_FD) < 0)
+		return -errno;
+	if (close_range(LISTEN_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
+		setenv(DAEMON_LISTEN_FD_ENV, "3", 1) < 0)
+		return -errno;
+	execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+	return -errno;
+}
+
+/* Returns when the daemon has been executed. */
+static int spawn_daemon(
+	const struct cli *cli, const char *program, int listen_fd, pid_t *ret, struct err *err)
+{
+	auto_fd int read_fd = -1, write_fd = -1;
+	int fds[2], code = 0;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, errno, "start the daemon: pipe");
+	read_fd = fds[0];
+	/* Out of the way of LISTEN_FD. */
+	write_fd = fcntl(fds[1], F_DUPFD_CLOEXEC, 16);
+	close_fd(fds[1]);
+	if (write_fd < 0)
+		return err_sys(err, errno, "start the daemon: pipe");
+	pid = fork();
+	if (pid < 0)
+		return err_sys(err, errno, "start the daemon: fork");
+	if (pid == 0) {
+		code = -exec_daemon(cli, program, listen_fd);
+		_exit(write(write_fd, &code, sizeof(code)) < 0 ? 2 : 1);
+	}
+	close_fd(take_fd(&write_fd));
+	if (io_read_full(read_fd, &code, sizeof(code)) == 0) {
+		waitpid(pid, NULL, 0);
+		return err_sys(err, code, "start the daemon");
+	}
+	*ret = pid;
+	return 0;
+}
+
+static int write_text(const char *file, const char *text, struct err *err)
+{
+	int r = io_replace_file(AT_FDCWD, file, 0600, text, strlen(text));
+
+	return r < 0 ? err_sys(err, -r, "write %s", file) : 0;
+}
+
+static int start_daemon(
+	const struct cli *cli, const char *program, const char *path, struct err *err)
+{
+	auto_fd int listen_fd = -1;
+	char text[16];
+	pid_t pid;
+	int r = address_listen(path, &listen_fd, err);
+
+	/* The sandbox has its daemon already. */
+	if (r == -EADDRINUSE)
+		return 0;
+	if (r < 0)
+		return r;
+	r = spawn_daemon(cli, program, listen_fd, &pid, err);
+	if (r < 0) {
+		unlink(path);
+		return r;
+	}
+	adjust_oom_score(pid);
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	r = write_text("shim.pid", text, err);
+	if (r < 0) {
+		kill(pid, SIGKILL);
+		unlink(path);
+	}
+	return r;
+}
+
+int start_run(const struct cli *cli, const char *program, struct err *err)
+{
+	auto_free char *id = NULL;
+	enum guest_spec_type type;
+	char path[ADDRESS_PATH_SIZE], address[ADDRESS_PATH_SIZE + 8];
+	int r = find_sandbox_id(cli, &id, &type, err);
+
+	if (r < 0)
+		return r;
+	address_of(cli->address, cli->name_space, id, path);
+	if (type != GUEST_SPEC_POD_CONTAINER)
+		r = start_daemon(cli, program, path, err);
+	snprintf(address, sizeof(address), "unix://%s", path);
+	if (r == 0)
+		r = write_text("address", address, err);
+	if (r < 0)
+		return r;
+	/* containerd takes all of stdout as the address: no newline. */
+	if (fputs(address, stdout) < 0 || fflush(stdout) != 0)
+		return err_sys(err, errno, "print the address");
+	return 0;
+}

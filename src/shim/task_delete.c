@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Delete. An exec is forgotten. The container goes with its sandbox, in these steps:
+ *
+ *	kill (if it still runs), remove it in the guest, stop the sandbox, answer
+ *
+ * None of them fails the call: what cannot be done in the guest ends with the VM.
+ */
+#include <signal.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "shim/shim_end.h"
+#include "task.pb-c.h"
+#include "wire/message.h"
+#include "wire/status.h"
+
+enum { KILL_LIMIT_S = 15, KILLED_STATUS = 128 + 9 };
+
+struct deletion {
+	struct shim *shim;	     /* borrowed */
+	struct ttrpc_call *call;     /* owned: to be answered */
+	struct container *container; /* owned */
+	struct guest_process_waiter waiter;
+	struct source *timer; /* owned */
+};
+
+static void reply(struct ttrpc_call *call, const struct events_exit *exit)
+{
+	Containerd__Task__V2__DeleteResponse response = CONTAINERD__TASK__V2__DELETE_RESPONSE__INIT;
+	Google__Protobuf__Timestamp at;
+
+	events_timestamp(exit->at_ns, &at);
+	MESSAGE_SET(&response, pid, exit->pid);
+	MESSAGE_SET(&response, exit_status, exit->status);
+	response.exited_at = &at;
+	ttrpc_call_reply(call, &response.base);
+}
+
+static void on_sandbox_stopped(void *data, const struct err *err)
+{
+	struct deletion *d = data;
+	struct shim *shim = d->shim;
+	struct container *c = d->container;
+	struct events_exit exit = shim_exit_of(shim, c->init);
+
+	if (err)
+		log_write(LOG_ERROR, "delete", "not everything could be removed", "error", err->msg,
+			NULL);
+	sandbox_free(shim->sandbox);
+	shim->sandbox = NULL;
+	events_delete(shim->events, c->id, c->id, &exit);
+	reply(d->call, &exit);
+	container_free(c);
+	free(d);
+	shim_end_if_wanted(shim);
+}
+
+static void on_removed(void *data, const struct err *err)
+{
+	struct deletion *d = data;
+
+	if (err)
+		log_write(LOG_WARN, "delete", "remove the container in the guest", "error",
+			err->msg, NULL);
+	sandbox_stop(d->shim->sandbox, on_sandbox_stopped, d);
+}
+
+static void remove_container(struct deletion *d)
+{
+	struct err err = ERR_INIT;
+
+	source_free(d->timer);
+	d->timer = NULL;
+	/* Also the execs that the init process took along without their end having been seen. */
+	container_abort(d->container, KILLED_STATUS);
+	if (sandbox_get_state(d->shim->sandbox) != SANDBOX_RUNNING)
+		on_removed(d, NULL);
+	else if (container_remove(d->container, on_removed, d, &err) < 0)
+		on_removed(d, &err);
+}
+
+static void on_kill_timer(void *data)
+{
+	struct deletion *d = data;
+
+	if (d->container->init->state != GUEST_PROCESS_STOPPED)
+		log_write(LOG_WARN, "delete", "the container does not end", "cid", d->container->id,
+			NULL);
+	list_remove(&d->waiter.link);
+	remove_container(d);
+}
+
+static void on_killed(struct guest_process_waiter *w, const struct guest_process *p)
+{
+	struct deletion *d = container_of(w, struct deletion, waiter);
+
+	(void)p;
+	/* Not from inside the process' own end: by way of the timer. */
+	source_set_deadline(d->timer, 0);
+}
+
+static void on_signalled(void *data, const ProtobufCMessage *message, const struct err *err)
+{
+	(void)data;
+	(void)message;
+	if (err)
+		log_write(LOG_WARN, "delete", "kill the container", "error", err->msg, NULL);
+}
+
+static void kill_container(struct deletion *d)
+{
+	Grpc__SignalProcessRequest request = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	struct guest_process *init = d->container->init;
+	int r = loop_add_timer(d->shim->loop, clock_now_ns() + KILL_LIMIT_S * NS_PER_S,
+		on_kill_timer, d, &d->timer);
+
+	request.container_id = d->container->id;
+	MESSAGE_SET(&request, signal, SIGKILL);
+	if (r == 0)
+		r = agent_call(sandbox_agent(d->shim->sandbox), AGENT_SIGNAL_PROCESS, &request.base,
+			on_signalled, d->shim, NULL);
+	if (r < 0) {
+		remove_container(d);
+		return;
+	}
+	guest_process_hurry(init);
+	d->waiter.told = on_killed;
+	guest_process_add_waiter(init, &d->waiter);
+}
+
+static void delete_container(struct shim *shim, struct container *c, struct ttrpc_call *call)
+{
+	struct deletion *d = calloc(1, sizeof(*d));
+	struct err err = ERR_INIT;
+
+	if (!d) {
+		err_sys(&err, ENOMEM, "delete the container");
+		ttrpc_call_fail(call, &err);
+		return;
+	}
+	*d = (struct deletion){.shim = shim, .call = call, .container = c};
+	list_init(&d->waiter.link);
+	map_remove(&shim->containers, c->id);
+	/* One that was never started goes quietly: there is no exit to tell of. */
+	if (c->init->state == GUEST_PROCESS_STOPPED || c->init->state == GUEST_PROCESS_CREATED)
+		remove_container(d);
+	else
+		kill_container(d);
+}
+
+static void delete_exec(
+	struct shim *shim, struct container *c, struct guest_process *p, struct ttrpc_call *call)
+{
+	struct err err = ERR_INIT;
+	struct events_exit exit;
+
+	if (p->state == GUEST_PROCESS_RUNNING || p->state == GUEST_PROCESS_STARTING) {
+		err_status(&err, EBUSY, WIRE_FAILED_PRECONDITION, "process %s is running", p->eid);
+		ttrpc_call_fail(call, &err);
+		return;
+	}
+	guest_process_abort(p, GUEST_PROCESS_LOST_STATUS);
+	exit = shim_exit_of(shim, p);
+	container_remove_exec(c, p);
+	reply(call, &exit);
+}
+
+void task_delete(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Containerd__Task__V2__DeleteRequest *request = (const void *)message;
+	struct err err = ERR_INIT;
+	struct container *c;
+	struct guest_process *p = shim_find_process(
+		user, shim_text(request->id), shim_text(request->exec_id), &c, &err);
+
+	if (!p)
+		ttrpc_call_fail(call, &err);
+	else if (guest_process_is_init(p))
+		delete_container(user, c, call);
+	else
+		delete_exec(user, c, p, call);
+}

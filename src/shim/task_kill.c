@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+
+#include "base/log.h"
+#include "shim/shim.h"
+#include "task.pb-c.h"
+#include "wire/message.h"
+#include "wire/status.h"
+
+struct kill {
+	struct ttrpc_call *call; /* owned: to be answered */
+	uint32_t signal;
+};
+
+/* Killing what has ended is what its sender wants; other signals have somebody to miss them. */
+static bool is_deadly(uint32_t signal)
+{
+	return signal == SIGKILL || signal == SIGTERM;
+}
+
+static void on_signalled(void *data, const ProtobufCMessage *reply, const struct err *err)
+{
+	auto_free struct kill *kill = data;
+	bool is_gone = err && (err->status == WIRE_NOT_FOUND || err->code == ECONNRESET);
+
+	(void)reply;
+	if (err && !(is_gone && is_deadly(kill->signal)))
+		ttrpc_call_fail(kill->call, err);
+	else
+		ttrpc_call_reply(kill->call, NULL);
+}
+
+static int send_signal(
+	struct shim *shim, struct guest_process *p, struct kill *kill, struct err *err)
+{
+	Grpc__SignalProcessRequest request = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	struct agent *agent = sandbox_agent(shim->sandbox);
+	int r;
+
+	/* The agent's SIGKILL without an exec id is for every process of the container: "all". */
+	request.container_id = p->cid;
+	request.exec_id = p->eid;
+	MESSAGE_SET(&request, signal, kill->signal);
+	r = agent_call(agent, AGENT_SIGNAL_PROCESS, &request.base, on_signalled, kill, NULL);
+	if (r < 0)
+		return err_sys(err, -r, "signal the process");
+	if (kill->signal != SIGKILL)
+		return 0;
+	/* A container killed before its start has an end to be waited for too. */
+	if (p->state == GUEST_PROCESS_CREATED && guest_process_is_init(p) &&
+		guest_process_watch(p, agent) < 0)
+		guest_process_abort(p, GUEST_PROCESS_LOST_STATUS);
+	guest_process_hurry(p);
+	return 0;
+}
+
+/* 0: answered or to be answered by on_signalled. */
+static int try_kill(struct shim *shim, const Containerd__Task__V2__KillRequest *request,
+	struct ttrpc_call *call, struct err *err)
+{
+	const char *eid = request->all ? "" : shim_text(request->exec_id);
+	struct guest_process *p = shim_find_process(shim, shim_text(request->id), eid, NULL, err);
+	struct kill *kill;
+	int r;
+
+	if (!p)
+		return -ENOENT;
+	if (p->state == GUEST_PROCESS_STOPPED)
+		return err_status(err, ESRCH, WIRE_NOT_FOUND, "process %s has finished: not found",
+			shim_event_id(p));
+	if (p->state == GUEST_PROCESS_CREATED && !guest_process_is_init(p))
+		return err_status(err, EINVAL, WIRE_FAILED_PRECONDITION,
+			"process %s has not been started", p->eid);
+	if (request->signal == 0 || request->signal > 64)
+		return err_set(err, EINVAL, "signal %u: there is no such signal", request->signal);
+	kill = malloc(sizeof(*kill));
+	if (!kill)
+		return err_sys(err, ENOMEM, "signal the process");
+	*kill = (struct kill){.call = call, .signal = request->signal};
+	r = send_signal(shim, p, kill, err);
+	if (r < 0)
+		free(kill);
+	return r;
+}
+
+void task_kill(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Containerd__Task__V2__KillRequest *request = (const void *)message;
+	struct err err = ERR_INIT;
+	int r = try_kill(user, request, call, &err);
+
+	if (r == 0)
+		return;
+	if ((r == -ENOENT || r == -ESRCH || r == -ENOTCONN) && is_deadly(request->signal))
+		ttrpc_call_reply(call, NULL);
+	else
+		ttrpc_call_fail(call, &err);
+}

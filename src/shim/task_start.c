@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "runtime/timeline.h"
+#include "shim/shim.h"
+#include "task.pb-c.h"
+#include "wire/message.h"
+#include "wire/status.h"
+
+struct start {
+	struct shim *shim;	 /* borrowed */
+	struct guest_process *p; /* borrowed: nothing removes it while it starts */
+	struct ttrpc_call *call; /* owned: to be answered */
+	int64_t from_ns;
+};
+
+static void on_started(void *data, const struct err *err)
+{
+	auto_free struct start *start = data;
+	Containerd__Task__V2__StartResponse reply = CONTAINERD__TASK__V2__START_RESPONSE__INIT;
+	uint32_t pid = shim_pid(start->shim);
+
+	if (err) {
+		ttrpc_call_fail(start->call, err);
+		return;
+	}
+	if (guest_process_is_init(start->p)) {
+		events_start(start->shim->events, start->p->cid, pid);
+		timeline_span("start container", start->from_ns, clock_now_ns());
+	} else {
+		events_exec_started(start->shim->events, start->p->cid, start->p->eid, pid);
+	}
+	MESSAGE_SET(&reply, pid, pid);
+	ttrpc_call_reply(start->call, &reply.base);
+}
+
+void task_start(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Containerd__Task__V2__StartRequest *request = (const void *)message;
+	struct shim *shim = user;
+	struct err err = ERR_INIT;
+	struct container *c;
+	struct guest_process *p = shim_find_process(
+		shim, shim_text(request->id), shim_text(request->exec_id), &c, &err);
+	struct start *start = NULL;
+
+	if (p && p->state != GUEST_PROCESS_CREATED)
+		err_status(&err, EINVAL, WIRE_FAILED_PRECONDITION,
+			"process %s has been started before", shim_event_id(p));
+	else if (p && !guest_process_is_init(p) && c->init->state != GUEST_PROCESS_RUNNING)
+		err_status(&err, EINVAL, WIRE_FAILED_PRECONDITION, "container %s is not running",
+			c->id);
+	else if (p && !(start = malloc(sizeof(*start))))
+		err_sys(&err, ENOMEM, "start the process");
+	if (start) {
+		*start = (struct start){shim, p, call, clock_now_ns()};
+		if (guest_process_start(p, sandbox_agent(shim->sandbox), on_started, start, &err) ==
+			0)
+			return;
+		free(start);
+	}
+	ttrpc_call_fail(call, &err);
+}
