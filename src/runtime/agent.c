@@ -12,8 +12,11 @@
 #define SERVICE "grpc.AgentService"
 #define HEALTH "grpc.Health"
 
-/* A handshake that takes longer is with a guest that is not there yet. */
-enum { ATTEMPT_S = 2 };
+/*
+ * A handshake that takes longer is with a guest that is not there yet. And whoever sets upstream's
+ * dial_timeout_ms high means to wait for long, not seldom.
+ */
+enum { ATTEMPT_S = 2, MAX_RETRY_MS = 50 };
 
 /* Which of the configured time limits a method has. */
 enum limit { LIMIT_NONE, LIMIT_HEALTH, LIMIT_GENERAL };
@@ -93,11 +96,18 @@ static void on_dialled(void *data, int fd, const struct err *err)
 	agent->connected(agent->data, r < 0 ? &failed : NULL);
 }
 
+int64_t agent_retry_ns(const struct config_agent *config)
+{
+	uint32_t ms = config->dial_timeout_ms;
+
+	return (ms < MAX_RETRY_MS ? ms : MAX_RETRY_MS) * NS_PER_MS;
+}
+
 int agent_new(
 	struct loop *loop, const struct agent_config *config, struct agent **ret, struct err *err)
 {
 	struct dial_config dial = {.address = config->address,
-		.retry_ns = config->config->dial_timeout_ms * NS_PER_MS,
+		.retry_ns = agent_retry_ns(config->config),
 		.deadline_ns = config->deadline_ns,
 		.attempt_ns = ATTEMPT_S * NS_PER_S};
 	struct agent *agent = calloc(1, sizeof(*agent));

@@ -70,5 +70,8 @@ int agent_call(struct agent *agent, enum agent_method method, const ProtobufCMes
 	ttrpc_reply_fn *fn, void *data, struct agent_pending **ret_pending) must_check;
 void agent_pending_cancel(struct agent_pending *pending);
 
+/* How long to wait between two attempts to connect, by the configuration. */
+int64_t agent_retry_ns(const struct config_agent *config);
+
 /* "CreateContainer". */
 const char *agent_method_name(enum agent_method method);

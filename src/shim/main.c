@@ -5,6 +5,10 @@
 
 #include "shim/cli.h"
 #include "shim/roles.h"
+#include "vhost/vsockd.h"
+
+/* argv[0] of a process that the hypervisor driver starts from this program. */
+#define VSOCKD_ROLE "kata-vsockd"
 
 static int run(const struct cli *cli, const char *program, struct err *err)
 {
@@ -34,6 +38,8 @@ int main(int argc, char **argv)
 	struct cli cli;
 	int r;
 
+	if (argc > 0 && strcmp(argv[0], VSOCKD_ROLE) == 0)
+		return vsockd_main(argc, argv);
 	r = cli_parse(argc, argv, &cli, &err);
 	if (r == 0)
 		r = run(&cli, argv[0], &err);

@@ -55,7 +55,7 @@ playground_write_configuration() {
 	virtio_fs_cache = "auto"
 
 	[agent.kata]
-	dial_timeout_ms = 60000
+	reconnect_timeout_ms = 60000
 
 	[runtime]
 	hypervisor_name = "qemu"
