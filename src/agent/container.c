@@ -2,6 +2,7 @@
 #include "agent/container.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -183,26 +184,10 @@ static void fail_calls(struct container *c)
 		rpc_fail(take_ptr(&c->start_call), &err);
 }
 
-static void tell_removals(struct list *removals, const struct err *err)
+static void finish_removal(struct container *c, const struct err *err)
 {
-	while (!list_is_empty(removals)) {
-		struct container_removal *removal =
-			container_of(removals->next, struct container_removal, link);
-
-		list_remove(&removal->link);
-		removal->done(removal, err);
-	}
-}
-
-static void on_torn_down(void *data, const struct err *err, uint32_t n_steps)
-{
-	struct container *c = data;
 	struct list removals = LIST_INIT(removals);
 
-	(void)n_steps;
-	c->job = NULL;
-	/* The exits of what has just been killed, for those who wait for them. */
-	reaper_collect(c->agent->reaper);
 	fail_calls(c);
 	while (!list_is_empty(&c->removals)) {
 		struct list *link = c->removals.next;
@@ -218,7 +203,52 @@ static void on_torn_down(void *data, const struct err *err, uint32_t n_steps)
 		log_write(LOG_INFO, "container", "container removed", "cid", c->id, NULL);
 		container_free(c);
 	}
-	tell_removals(&removals, err);
+	while (!list_is_empty(&removals)) {
+		struct container_removal *removal =
+			container_of(removals.next, struct container_removal, link);
+
+		list_remove(&removal->link);
+		removal->done(removal, err);
+	}
+}
+
+/* False if one of its processes has not been collected yet. Kills those. */
+static bool is_dead(struct container *c)
+{
+	bool dead = !c->init || process_signal(c->init, SIGKILL) == -ESRCH;
+
+	MAP_FOREACH (e, &c->execs) {
+		struct exec *exec = e->value;
+
+		dead &= process_signal(exec->process, SIGKILL) == -ESRCH;
+	}
+	return dead;
+}
+
+void container_process_exited(void *owner)
+{
+	struct container *c = owner;
+
+	if (c->is_torn_down && is_dead(c))
+		finish_removal(c, NULL);
+}
+
+/*
+ * A process has left its cgroup a moment before it can be collected, and a privileged one may have
+ * moved to another. Their exit codes are still to be told.
+ */
+static void on_torn_down(void *data, const struct err *err, uint32_t n_steps)
+{
+	struct container *c = data;
+
+	(void)n_steps;
+	c->job = NULL;
+	if (err) {
+		finish_removal(c, err);
+		return;
+	}
+	c->is_torn_down = true;
+	container_process_exited(c);
 }
 
 /* Those that run are killed with the cgroup; one that is being launched might escape that. */

@@ -45,6 +45,7 @@ struct container {
 	uint32_t n_begun;	     /* steps of the preparing job that may need undoing */
 	bool has_cgroup;	     /* its init has been launched and may live there */
 	bool has_left;		     /* storages_leave() was called */
+	bool is_torn_down;	     /* its processes are ending; with the last one it goes */
 	struct buf spec;	     /* the launched Grpc__Spec, encoded: compact, execs are rare */
 	struct process *init;	     /* owned; NULL once its exit has been waited for */
 	struct map execs;	     /* owned struct exec (exec.h), by exec id */
@@ -85,3 +86,5 @@ int container_find_process(struct agent *agent, const char *id, const char *exec
  * done. Removals asked for while one runs are told together with it.
  */
 void container_remove(struct container *c, struct container_removal *removal);
+/* The process_exited_fn of its processes; owner is the container. */
+void container_process_exited(void *owner);

@@ -273,8 +273,10 @@ static int start(struct container *c, const Grpc__CreateContainerRequest *reques
 		.id = c->id,
 		.terminal = request->oci->process->terminal,
 		.pipe_size = agent->options->container_pipe_size,
-		.waited = on_init_waited,
+		.on_waited = on_init_waited,
+		.on_exited = container_process_exited,
 		.data = c,
+		.owner = c,
 	};
 	struct job_config job = {
 		.name = "prepare container", .run = prepare, .done = on_prepared, .data = c};

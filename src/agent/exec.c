@@ -138,8 +138,10 @@ static int start(struct exec *exec, const Grpc__ExecProcessRequest *request, str
 		.id = request->exec_id,
 		.terminal = request->process->terminal,
 		.pipe_size = agent->options->container_pipe_size,
-		.waited = on_waited,
+		.on_waited = on_waited,
+		.on_exited = container_process_exited,
 		.data = exec,
+		.owner = exec->container,
 	};
 	int r = process_new(agent->loop, agent->reaper, &config, &exec->process, err);
 

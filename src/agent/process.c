@@ -73,12 +73,14 @@ static void on_drained(void *data)
 		return;
 	answer_waiters(p);
 	/* It may be gone afterwards. */
-	p->waited(p->data, p);
+	p->on_waited(p->data, p);
 }
 
 static void on_exit_of(void *data, pid_t pid, int status)
 {
 	struct process *p = data;
+	process_exited_fn *on_exited = p->on_exited;
+	void *owner = p->owner;
 
 	p->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	p->exited = true;
@@ -91,6 +93,7 @@ static void on_exit_of(void *data, pid_t pid, int status)
 	output_finish(&p->stdout_, on_drained, p);
 	output_finish(&p->stderr_, on_drained, p);
 	on_drained(p);
+	on_exited(owner);
 }
 
 /* Makes the pipe of one stream: ours is the agent's end (0 to read, 1 to write). */
@@ -193,8 +196,10 @@ int process_new(struct loop *loop, struct reaper *reaper, const struct process_c
 	*p = (struct process){
 		.child_stdio = {-1, -1, -1},
 		.tty_fd = -1,
-		.waited = config->waited,
+		.on_waited = config->on_waited,
+		.on_exited = config->on_exited,
 		.data = config->data,
+		.owner = config->owner,
 	};
 	list_init(&p->waiters);
 	input_init(&p->stdin_, loop);
@@ -243,7 +248,7 @@ void process_wait(struct process *p, struct ttrpc_call *call)
 
 	if (p->ended) {
 		answer(p, call);
-		p->waited(p->data, p);
+		p->on_waited(p->data, p);
 		return;
 	}
 	parked = malloc(sizeof(*parked));

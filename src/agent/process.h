@@ -19,6 +19,8 @@ struct process;
 
 /* Every waiter has been answered, and at least one was there. The callee may free the process. */
 typedef void process_waited_fn(void *data, struct process *process);
+/* A process has been collected. It may have been waited for and freed by now. */
+typedef void process_exited_fn(void *owner);
 
 struct process {
 	char *id;		    /* owned: the exec id; the container's id for its init */
@@ -33,16 +35,19 @@ struct process {
 	bool ended;			/* exited and drained: exit_code is what waiters get */
 	int exit_code;			/* 128 + signal number for a death by signal */
 	int n_draining;			/* outputs that are not drained yet */
-	process_waited_fn *waited;
-	void *data;
+	process_waited_fn *on_waited;
+	process_exited_fn *on_exited;
+	void *data, *owner;
 };
 
 struct process_config {
 	const char *id;
 	bool terminal;
 	uint32_t pipe_size; /* of the output pipes; 0: the kernel's default */
-	process_waited_fn *waited;
-	void *data; /* borrowed: it outlives the process */
+	process_waited_fn *on_waited;
+	process_exited_fn *on_exited;
+	void *data;  /* for on_waited; borrowed, as long as the process is there */
+	void *owner; /* for on_exited; borrowed, longer than that */
 };
 
 int process_new(struct loop *loop, struct reaper *reaper, const struct process_config *config,

@@ -69,7 +69,7 @@ static void collect_unknown(pid_t pid)
 		(unsigned int)status);
 }
 
-void reaper_collect(struct reaper *reaper)
+static void collect(struct reaper *reaper)
 {
 	for (;;) {
 		siginfo_t info = {.si_pid = 0};
@@ -94,12 +94,12 @@ void reaper_collect(struct reaper *reaper)
 static void on_signal(void *data, int signo)
 {
 	(void)signo;
-	reaper_collect(data);
+	collect(data);
 }
 
 static void on_soon(void *data)
 {
-	reaper_collect(data);
+	collect(data);
 }
 
 int reaper_new(struct loop *loop, struct reaper **ret)

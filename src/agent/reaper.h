@@ -40,6 +40,3 @@ void reaper_remove(struct reaper_child *child);
  * Holds nest. */
 void reaper_hold(struct reaper *reaper);
 void reaper_drop(struct reaper *reaper);
-
-/* Collects what has ended by now, without waiting for the loop to see the signal. */
-void reaper_collect(struct reaper *reaper);

@@ -88,7 +88,7 @@ void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *mess
 	if (request->mem_block_size) {
 		reply.has_mem_block_size_bytes = 1;
 		if (read_block_size(&reply.mem_block_size_bytes, &err) < 0) {
-			ttrpc_call_fail(call, &err);
+			rpc_fail(call, &err);
 			return;
 		}
 	}
@@ -112,7 +112,7 @@ void rpc_set_guest_date_time(struct ttrpc_call *call, const ProtobufCMessage *me
 	if (settimeofday(&now, NULL) < 0) {
 		err_sys(&err, errno, "set the date to %lld.%06lld", (long long)request->sec,
 			(long long)request->usec);
-		ttrpc_call_fail(call, &err);
+		rpc_fail(call, &err);
 		return;
 	}
 	ttrpc_call_reply(call, NULL);
@@ -148,7 +148,7 @@ void rpc_reseed_random_dev(struct ttrpc_call *call, const ProtobufCMessage *mess
 
 	(void)user;
 	if (reseed(request->data, &err) < 0)
-		ttrpc_call_fail(call, &err);
+		rpc_fail(call, &err);
 	else
 		ttrpc_call_reply(call, NULL);
 }

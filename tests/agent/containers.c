@@ -141,17 +141,48 @@ int create_sandbox(struct fixture *f, const char *hostname)
 	return call(f, "CreateSandbox", &request.base, NULL);
 }
 
-int exec_process(struct fixture *f, const char *id, const char *exec_id, const char *script,
-	bool terminal, struct err *err)
+static void send_exec(struct fixture *f, const char *id, const char *exec_id, char **args,
+	bool terminal, int64_t timeout_ns, struct reply *reply)
 {
 	Grpc__ExecProcessRequest request = GRPC__EXEC_PROCESS_REQUEST__INIT;
 	Grpc__Process process;
 
-	fill_process(&process, shell(script), terminal);
+	fill_process(&process, args, terminal);
 	request.container_id = text(id);
 	request.exec_id = text(exec_id);
 	request.process = &process;
-	return call(f, "ExecProcess", &request.base, err);
+	call_start_on(f, f->client, "ExecProcess", &request.base, timeout_ns, NULL, reply);
+}
+
+static int finish(struct fixture *f, struct reply *reply, struct err *err)
+{
+	call_wait(f, reply);
+	if (err)
+		*err = reply->err;
+	return err_is_set(&reply->err) ? (int)wire_status_of(&reply->err) : 0;
+}
+
+int exec_process(struct fixture *f, const char *id, const char *exec_id, const char *script,
+	bool terminal, struct err *err)
+{
+	struct reply reply;
+
+	send_exec(f, id, exec_id, shell(script), terminal, 0, &reply);
+	return finish(f, &reply, err);
+}
+
+int exec_args(struct fixture *f, const char *id, const char *exec_id, char **args, struct err *err)
+{
+	struct reply reply;
+
+	send_exec(f, id, exec_id, args, false, 0, &reply);
+	return finish(f, &reply, err);
+}
+
+void exec_start(struct fixture *f, const char *id, const char *exec_id, const char *script,
+	int64_t timeout_ns, struct reply *reply)
+{
+	send_exec(f, id, exec_id, shell(script), false, timeout_ns, reply);
 }
 
 int signal_process(
@@ -208,22 +239,39 @@ void read_start(struct fixture *f, const char *method, const char *id, const cha
 	call_start(f, method, &request.base, &grpc__read_stream_response__descriptor, reply);
 }
 
+void read_start_timeout(struct fixture *f, const char *id, int64_t timeout_ns, struct reply *reply)
+{
+	Grpc__ReadStreamRequest request = GRPC__READ_STREAM_REQUEST__INIT;
+
+	request.container_id = text(id);
+	request.has_len = 1;
+	request.len = 100;
+	call_start_on(f, f->client, "ReadStdout", &request.base, timeout_ns,
+		&grpc__read_stream_response__descriptor, reply);
+}
+
+int read_result(struct reply *reply, struct buf *out)
+{
+	const Grpc__ReadStreamResponse *response;
+	int n;
+
+	if (err_is_set(&reply->err))
+		return -(int)wire_status_of(&reply->err);
+	response = (const Grpc__ReadStreamResponse *)reply->message;
+	n = (int)response->data.len;
+	assert_int_equal(buf_append(out, response->data.data, response->data.len), 0);
+	reply_fini(reply);
+	return n;
+}
+
 int read_once(
 	struct fixture *f, const char *method, const char *id, const char *exec_id, struct buf *out)
 {
-	const Grpc__ReadStreamResponse *response;
 	struct reply reply;
-	int n;
 
 	read_start(f, method, id, exec_id, 32 << 10, &reply);
 	call_wait(f, &reply);
-	if (err_is_set(&reply.err))
-		return -(int)wire_status_of(&reply.err);
-	response = (const Grpc__ReadStreamResponse *)reply.message;
-	n = (int)response->data.len;
-	assert_int_equal(buf_append(out, response->data.data, response->data.len), 0);
-	reply_fini(&reply);
-	return n;
+	return read_result(&reply, out);
 }
 
 void read_all(struct fixture *f, const char *id, const char *exec_id, struct buf *out)
@@ -235,7 +283,8 @@ void read_all(struct fixture *f, const char *id, const char *exec_id, struct buf
 	assert_int_equal(n, 0);
 }
 
-int write_stdin(struct fixture *f, const char *id, const char *exec_id, struct slice data)
+void write_start(struct fixture *f, const char *id, const char *exec_id, struct slice data,
+	struct reply *reply)
 {
 	Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
 	union {
@@ -247,7 +296,17 @@ int write_stdin(struct fixture *f, const char *id, const char *exec_id, struct s
 	request.exec_id = text(exec_id);
 	request.has_data = 1;
 	request.data = (ProtobufCBinaryData){.data = u.out, .len = data.len};
-	return call(f, "WriteStdin", &request.base, NULL);
+	call_start(f, "WriteStdin", &request.base, &grpc__write_stream_response__descriptor, reply);
+}
+
+int write_stdin(struct fixture *f, const char *id, const char *exec_id, struct slice data)
+{
+	struct reply reply;
+
+	write_start(f, id, exec_id, data, &reply);
+	call_wait(f, &reply);
+	reply_fini(&reply);
+	return err_is_set(&reply.err) ? (int)wire_status_of(&reply.err) : 0;
 }
 
 int close_stdin(struct fixture *f, const char *id, const char *exec_id)

@@ -88,6 +88,9 @@ int create_sandbox(struct fixture *f, const char *hostname);
 
 int exec_process(struct fixture *f, const char *id, const char *exec_id, const char *script,
 	bool terminal, struct err *err);
+int exec_args(struct fixture *f, const char *id, const char *exec_id, char **args, struct err *err);
+void exec_start(struct fixture *f, const char *id, const char *exec_id, const char *script,
+	int64_t timeout_ns, struct reply *reply);
 int signal_process(
 	struct fixture *f, const char *id, const char *exec_id, uint32_t signo, struct err *err);
 /* The exit code, or minus the status of a failed call. */
@@ -97,11 +100,16 @@ int wait_code(const struct reply *reply);
 
 void read_start(struct fixture *f, const char *method, const char *id, const char *exec_id,
 	uint32_t len, struct reply *reply);
+void read_start_timeout(struct fixture *f, const char *id, int64_t timeout_ns, struct reply *reply);
+/* Appends what a read that is done gave, and frees it; 0 at the end, or minus a status. */
+int read_result(struct reply *reply, struct buf *out);
 /* Appends what one read gives; 0 at the end, or minus a status. */
 int read_once(struct fixture *f, const char *method, const char *id, const char *exec_id,
 	struct buf *out);
 /* Reads stdout to its end. */
 void read_all(struct fixture *f, const char *id, const char *exec_id, struct buf *out);
+void write_start(struct fixture *f, const char *id, const char *exec_id, struct slice data,
+	struct reply *reply);
 int write_stdin(struct fixture *f, const char *id, const char *exec_id, struct slice data);
 int close_stdin(struct fixture *f, const char *id, const char *exec_id);
 

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sandbox and what its containers share; the guest as a whole. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "fixture.h"
+#include "health.pb-c.h"
+
+static void health_answers(void **state)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	struct fixture *f = *state;
+	struct reply reply;
+
+	call_start(f, "Check", &request.base, &grpc__health_check_response__descriptor, &reply);
+	call_wait(f, &reply);
+	assert_int_equal(((Grpc__HealthCheckResponse *)reply.message)->status,
+		GRPC__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
+	reply_fini(&reply);
+	call_start(f, "Version", &request.base, &grpc__version_check_response__descriptor, &reply);
+	call_wait(f, &reply);
+	assert_string_equal(((Grpc__VersionCheckResponse *)reply.message)->grpc_version, "0.0.1");
+	assert_string_equal(
+		((Grpc__VersionCheckResponse *)reply.message)->agent_version, KIHON_VERSION);
+	reply_fini(&reply);
+}
+
+static void guest_details_are_given_as_asked(void **state)
+{
+	Grpc__GuestDetailsRequest request = GRPC__GUEST_DETAILS_REQUEST__INIT;
+	const Grpc__GuestDetailsResponse *response;
+	struct fixture *f = *state;
+	struct reply reply;
+
+	request.has_mem_hotplug_probe = request.mem_hotplug_probe = 1;
+	call_start(f, "GetGuestDetails", &request.base, &grpc__guest_details_response__descriptor,
+		&reply);
+	call_wait(f, &reply);
+	response = (const Grpc__GuestDetailsResponse *)reply.message;
+	assert_false(response->has_mem_block_size_bytes);
+	assert_true(response->has_support_mem_hotplug_probe);
+	assert_string_equal(response->agent_details->version, KIHON_VERSION);
+	assert_false(response->agent_details->init_daemon);
+	assert_true(response->agent_details->supports_seccomp);
+	assert_int_equal(response->agent_details->n_storage_handlers, 2);
+	assert_string_equal(response->agent_details->storage_handlers[0], "virtio-fs");
+	assert_int_equal(response->agent_details->n_extra_features, 1);
+	reply_fini(&reply);
+	request.has_mem_block_size = request.mem_block_size = 1;
+	assert_int_equal(call(f, "GetGuestDetails", &request.base, NULL), 0);
+}
+
+static void nonsense_for_clock_and_random_pool_is_refused(void **state)
+{
+	Grpc__SetGuestDateTimeRequest date = GRPC__SET_GUEST_DATE_TIME_REQUEST__INIT;
+	Grpc__ReseedRandomDevRequest reseed = GRPC__RESEED_RANDOM_DEV_REQUEST__INIT;
+	struct fixture *f = *state;
+	uint8_t seed[] = {1, 2, 3};
+
+	date.has_sec = date.has_usec = 1;
+	date.sec = 1;
+	date.usec = -1;
+	assert_int_equal(call(f, "SetGuestDateTime", &date.base, NULL), WIRE_INTERNAL);
+	date.usec = 1000000;
+	assert_int_equal(call(f, "SetGuestDateTime", &date.base, NULL), WIRE_INTERNAL);
+	assert_int_equal(call(f, "ReseedRandomDev", &reseed.base, NULL), WIRE_INVALID_ARGUMENT);
+	reseed.has_data = 1;
+	reseed.data = (ProtobufCBinaryData){.data = seed, .len = sizeof(seed)};
+	assert_int_equal(call(f, "ReseedRandomDev", &reseed.base, NULL), 0);
+}
+
+static void what_is_still_to_come_is_unimplemented_by_name(void **state)
+{
+	Grpc__GetMetricsRequest request = GRPC__GET_METRICS_REQUEST__INIT;
+	static const char *const names[] = {"UpdateContainer", "StatsContainer", "PauseContainer",
+		"CopyFile", "GetOOMEvent", "GetMetrics", "UpdateInterface", "ListRoutes",
+		"AddARPNeighbors", "OnlineCPUMem", "ResizeVolume", "SetPolicy", "StartTracing"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct err err = ERR_INIT;
+
+		assert_int_equal(call(f, names[i], &request.base, &err), WIRE_UNIMPLEMENTED);
+		assert_non_null(strstr(err.msg, names[i]));
+	}
+}
+
+static void containers_share_ipc_and_hostname(void **state)
+{
+	static const char script[] = "hostname; readlink /proc/self/ns/ipc /proc/self/ns/uts";
+	struct buf first = BUF_INIT, second = BUF_INIT;
+	struct fixture *f = *state;
+
+	assert_int_equal(create_sandbox(f, "pod-1"), 0);
+	run_container(f, "c1", script);
+	run_container(f, "c2", script);
+	read_all(f, "c1", "", &first);
+	read_all(f, "c2", "", &second);
+	assert_memory_equal(buf_str(&first), "pod-1\n", 6);
+	assert_string_equal(buf_str(&first), buf_str(&second));
+	/* Not the agent's. */
+	assert_int_equal(remove_container(f, "c1"), 0);
+	assert_int_equal(remove_container(f, "c2"), 0);
+	buf_fini(&first);
+	buf_fini(&second);
+}
+
+static void the_pid_namespace_is_shared_on_request_only(void **state)
+{
+	struct container_options first = {.id = "c1", .script = "exec sleep 1000"};
+	struct container_options second = {
+		.id = "c2", .script = "readlink /proc/self/ns/pid", .shared_pid = true};
+	struct container_options third = {.id = "c3", .script = "readlink /proc/self/ns/pid"};
+	struct buf out[3] = {BUF_INIT, BUF_INIT, BUF_INIT};
+	struct fixture *f = *state;
+
+	assert_int_equal(create_sandbox(f, "pod"), 0);
+	assert_int_equal(create_container(f, &first, NULL), 0);
+	assert_int_equal(start_container(f, "c1"), 0);
+	assert_int_equal(create_container(f, &second, NULL), 0);
+	assert_int_equal(start_container(f, "c2"), 0);
+	assert_int_equal(create_container(f, &third, NULL), 0);
+	assert_int_equal(start_container(f, "c3"), 0);
+	assert_int_equal(exec_process(f, "c1", "e1", "readlink /proc/self/ns/pid", false, NULL), 0);
+	read_all(f, "c1", "e1", &out[0]);
+	read_all(f, "c2", "", &out[1]);
+	read_all(f, "c3", "", &out[2]);
+	assert_string_equal(buf_str(&out[0]), buf_str(&out[1]));
+	assert_string_not_equal(buf_str(&out[0]), buf_str(&out[2]));
+	for (size_t i = 0; i < ARRAY_SIZE(out); i++)
+		buf_fini(&out[i]);
+}
+
+static void a_sandbox_comes_first_and_once(void **state)
+{
+	struct fixture *f = *state;
+
+	run_container(f, "c1", "exec sleep 1000");
+	assert_int_equal(create_sandbox(f, "pod"), WIRE_FAILED_PRECONDITION);
+	assert_int_equal(remove_container(f, "c1"), 0);
+	assert_int_equal(create_sandbox(f, "pod"), 0);
+	assert_int_equal(create_sandbox(f, "pod"), WIRE_ALREADY_EXISTS);
+}
+
+static void kernel_modules_must_be_there(void **state)
+{
+	Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+	Grpc__KernelModule module = GRPC__KERNEL_MODULE__INIT, *modules[] = {&module};
+	char name[] = "no_such_module", bad[] = "../kernel", empty[] = "";
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	request.kernel_modules = modules;
+	request.n_kernel_modules = 1;
+	assert_int_equal(call(f, "CreateSandbox", &request.base, NULL), WIRE_INVALID_ARGUMENT);
+	module.name = empty;
+	assert_int_equal(call(f, "CreateSandbox", &request.base, NULL), WIRE_INVALID_ARGUMENT);
+	module.name = name;
+	assert_int_equal(call(f, "CreateSandbox", &request.base, &err), WIRE_INTERNAL);
+	assert_non_null(strstr(err.msg, "no_such_module"));
+	module.name = bad;
+	assert_int_equal(call(f, "CreateSandbox", &request.base, NULL), WIRE_INTERNAL);
+	assert_int_equal(create_sandbox(f, "pod"), 0);
+}
+
+struct storage_row {
+	char *driver, *source, *fstype, *mount_point, *options[3];
+};
+
+static Grpc__Storage make_storage(struct storage_row *row)
+{
+	Grpc__Storage s = GRPC__STORAGE__INIT;
+
+	s.driver = row->driver;
+	s.source = row->source;
+	s.fstype = row->fstype;
+	s.mount_point = row->mount_point;
+	s.options = row->options;
+	while (s.n_options < ARRAY_SIZE(row->options) && row->options[s.n_options])
+		s.n_options++;
+	return s;
+}
+
+static char ephemeral[] = "ephemeral", shm[] = "shm", tmpfs[] = "tmpfs", fs_option[] = "size=1m",
+	    mode_option[] = "mode=0750", gid_option[] = "fsgid=4321";
+
+static void bad_storages_fail_the_sandbox_and_leave_nothing(void **state)
+{
+	static char virtio_fs[] = "virtio-fs", p9[] = "9p", virtiofs[] = "virtiofs",
+		    tag[] = "no-such-tag", up[] = "/tmp/../x", root[] = "/", relative[] = "x",
+		    loop_option[] = "loop", bad_gid[] = "fsgid=-1", bad_option[] = "size=nonsense";
+	char good[2 * PATH_SIZE], second[2 * PATH_SIZE];
+	struct fixture *f = *state;
+	struct storage_row first = {ephemeral, shm, tmpfs, good, {fs_option}};
+	struct {
+		struct storage_row row;
+		const char *text;
+	} rows[] = {
+		{{p9, shm, tmpfs, second, {NULL}}, "Failed to find the storage handler 9p"},
+		{{ephemeral, shm, tmpfs, up, {NULL}}, "mount point"},
+		{{ephemeral, shm, tmpfs, root, {NULL}}, "mount point"},
+		{{ephemeral, shm, tmpfs, relative, {NULL}}, "mount point"},
+		{{ephemeral, NULL, tmpfs, second, {NULL}}, "source"},
+		{{ephemeral, shm, tmpfs, second, {loop_option}}, "loop"},
+		{{ephemeral, shm, tmpfs, second, {bad_gid}}, "fsgid=-1"},
+		{{ephemeral, shm, tmpfs, second, {bad_option}}, "mount shm"},
+		{{virtio_fs, tag, virtiofs, second, {NULL}}, "no-such-tag"},
+	};
+
+	snprintf(good, sizeof(good), "%s/good", f->dir);
+	snprintf(second, sizeof(second), "%s/second", f->dir);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+		Grpc__Storage a = make_storage(&first), b = make_storage(&rows[i].row);
+		Grpc__Storage *list[] = {&a, &b};
+		struct err err = ERR_INIT;
+
+		request.storages = list;
+		request.n_storages = 2;
+		assert_int_not_equal(call(f, "CreateSandbox", &request.base, &err), 0);
+		if (!strstr(err.msg, rows[i].text))
+			fail_msg("row %zu: %s", i, err.msg);
+		assert_int_not_equal(access(good, F_OK), 0);
+	}
+	assert_int_equal(create_sandbox(f, "pod"), 0);
+}
+
+static void ephemeral_storage_has_its_options(void **state)
+{
+	Grpc__CreateSandboxRequest request = GRPC__CREATE_SANDBOX_REQUEST__INIT;
+	char path[2 * PATH_SIZE], inside[3 * PATH_SIZE];
+	struct storage_row row = {
+		ephemeral, shm, tmpfs, path, {fs_option, mode_option, gid_option}};
+	struct fixture *f = *state;
+	Grpc__Storage storage, *list[] = {&storage};
+	struct statfs fs;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/sandbox/shm", f->run_dir);
+	/* The agent has our mounts, and we its. */
+	snprintf(inside, sizeof(inside), "/proc/%d/root%s", (int)f->agent_pid, path);
+	storage = make_storage(&row);
+	request.storages = list;
+	request.n_storages = 1;
+	assert_int_equal(call(f, "CreateSandbox", &request.base, NULL), 0);
+	assert_int_equal(statfs(inside, &fs), 0);
+	assert_int_equal(fs.f_blocks * (uint64_t)fs.f_bsize, 1 << 20);
+	assert_int_equal(stat(inside, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 02750);
+	assert_int_equal(st.st_gid, 4321);
+}
+
+static void a_storage_lives_as_long_as_its_users(void **state)
+{
+	char path[2 * PATH_SIZE], file[3 * PATH_SIZE];
+	struct storage_row row = {ephemeral, shm, tmpfs, path, {NULL}};
+	struct fixture *f = *state;
+	Grpc__Storage storage, *list[] = {&storage, &storage};
+	struct container_options one = {
+		.id = "c1", .script = "exit", .storages = list, .n_storages = 2};
+	struct container_options two = {
+		.id = "c2", .script = "exit", .storages = list, .n_storages = 1};
+	struct container_options bad = {.id = "c3",
+		.script = "exit",
+		.storages = list,
+		.n_storages = 1,
+		.root = "/no/such/root"};
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/volume", f->dir);
+	snprintf(file, sizeof(file), "%s/file", path);
+	storage = make_storage(&row);
+	assert_int_equal(create_container(f, &one, NULL), 0);
+	fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close_fd(fd);
+	assert_int_equal(create_container(f, &two, NULL), 0);
+	assert_int_equal(create_container(f, &bad, NULL), WIRE_INTERNAL);
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(remove_container(f, "c1"), 0);
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(remove_container(f, "c2"), 0);
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_int_equal(create_container(f, &bad, NULL), WIRE_INTERNAL);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void destroying_ends_everything_and_the_agent(void **state)
+{
+	Grpc__DestroySandboxRequest request = GRPC__DESTROY_SANDBOX_REQUEST__INIT;
+	struct container_options created = {.id = "c3", .script = "exit"};
+	struct reply destroy, waits[2];
+	struct fixture *f = *state;
+	siginfo_t info;
+
+	assert_int_equal(create_sandbox(f, "pod"), 0);
+	run_container(f, "c1", "exec sleep 1000");
+	run_container(f, "c2", "trap '' TERM; sleep 1000 & wait");
+	assert_int_equal(create_container(f, &created, NULL), 0);
+	wait_start(f, "c1", "", &waits[0]);
+	wait_start(f, "c2", "", &waits[1]);
+	call_start(f, "DestroySandbox", &request.base, NULL, &destroy);
+	call_wait(f, &destroy);
+	assert_false(err_is_set(&destroy.err));
+	for (size_t i = 0; i < ARRAY_SIZE(waits); i++) {
+		call_wait(f, &waits[i]);
+		assert_int_equal(wait_code(&waits[i]), 137);
+		reply_fini(&waits[i]);
+	}
+	assert_int_equal(waitid(P_PID, (id_t)f->agent_pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(info.si_code, CLD_EXITED);
+	assert_int_equal(info.si_status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		agent_test(health_answers),
+		agent_test(guest_details_are_given_as_asked),
+		agent_test(nonsense_for_clock_and_random_pool_is_refused),
+		agent_test(what_is_still_to_come_is_unimplemented_by_name),
+		agent_test(containers_share_ipc_and_hostname),
+		agent_test(the_pid_namespace_is_shared_on_request_only),
+		agent_test(a_sandbox_comes_first_and_once),
+		agent_test(kernel_modules_must_be_there),
+		agent_test(bad_storages_fail_the_sandbox_and_leave_nothing),
+		agent_test(ephemeral_storage_has_its_options),
+		agent_test(a_storage_lives_as_long_as_its_users),
+		agent_test(destroying_ends_everything_and_the_agent),
+	};
+
+	fixture_require();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
