@@ -55,8 +55,8 @@ static int show_signals(void)
 	int death = 0;
 
 	for (int signo = 1; signo < 32; signo++)
-		if (sigaction(signo, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL)
-			printf("%d is not default\n", signo);
+		if (sigaction(signo, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
+			printf("%d is ignored\n", signo);
 	sigprocmask(SIG_SETMASK, NULL, &mask);
 	for (int signo = 1; signo < 32; signo++)
 		if (sigismember(&mask, signo))
