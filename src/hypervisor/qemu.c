@@ -86,21 +86,25 @@ static void finish(struct qemu_vm *q)
 		start_done(q->start_data, &why);
 }
 
-/* QEMU first; its daemons then have nothing to serve any more. */
-static void end_processes(struct qemu_vm *q, int64_t grace_ns)
+/* QEMU has gone: its daemons have nothing to serve any more. */
+static void dismiss_daemons(struct qemu_vm *q)
 {
-	bool asked = grace_ns > 0 && q->qmp && qmp_execute(q->qmp, "quit", NULL, NULL) == 0;
-
-	if (!anyone_runs(q))
-		grace_ns = 0;
-	else if (!q->processes[QEMU_VMM].running)
-		grace_ns = HELPER_GRACE_NS;
-	else if (!asked)
-		process_kill(&q->processes[QEMU_VMM]);
-	source_set_deadline(q->timer,
-		q->processes[QEMU_VMM].running && !asked ? INT64_MAX : clock_now_ns() + grace_ns);
 	close_fd(q->control_fd);
 	q->control_fd = -1;
+	source_set_deadline(q->timer, clock_now_ns() + (anyone_runs(q) ? HELPER_GRACE_NS : 0));
+}
+
+/* QEMU first: what it says at its end is better not about lost daemons. */
+static void end_processes(struct qemu_vm *q, int64_t grace_ns)
+{
+	if (!q->processes[QEMU_VMM].running) {
+		dismiss_daemons(q);
+	} else if (grace_ns > 0 && q->qmp && qmp_execute(q->qmp, "quit", NULL, NULL) == 0) {
+		source_set_deadline(q->timer, clock_now_ns() + grace_ns);
+	} else {
+		source_set_deadline(q->timer, INT64_MAX);
+		process_kill(&q->processes[QEMU_VMM]);
+	}
 }
 
 static void on_grace_over(struct qemu_vm *q)
@@ -117,17 +121,16 @@ static void on_grace_over(struct qemu_vm *q)
 		process_kill(&q->processes[i]);
 }
 
-/* Makes the sentence that is reported: what happened, and what the guest said last. */
+/* Makes the sentence that is reported: what happened, and the most telling line of the console. */
 static void compose(struct qemu_vm *q, const struct err *why)
 {
+	const char *line;
 	struct err text = ERR_INIT;
 
 	lines_drain(&q->console);
-	if (q->console.panic[0])
-		err_set(&text, ECHILD, "guest panicked: %s", q->console.panic);
-	else if (q->console.last[0])
-		err_set(&text, why->code, "%s (the console's last line: %s)", why->msg,
-			q->console.last);
+	line = lines_tail(&q->console);
+	if (*line)
+		err_set(&text, why->code, "%s (the console's last line: %s)", why->msg, line);
 	else
 		text = *why;
 	q->suspect = text;
@@ -150,6 +153,19 @@ static void fail(struct qemu_vm *q, const struct err *why)
 	}
 }
 
+/* The guest has ended itself. Only then is its word of a panic taken for the reason. */
+static void fail_by_guest(struct qemu_vm *q, const struct err *why)
+{
+	struct err text = ERR_INIT;
+
+	lines_drain(&q->console);
+	if (q->console.panic[0]) {
+		err_set(&text, ECHILD, "guest panicked");
+		why = &text;
+	}
+	fail(q, why);
+}
+
 static void set_suspect(struct qemu_vm *q, const struct err *why)
 {
 	if (err_is_set(&q->suspect))
@@ -167,7 +183,7 @@ static void on_process_exit(void *data, struct process *p, int status, const str
 		if (!anyone_runs(q))
 			finish(q);
 		else if (is_vmm)
-			source_set_deadline(q->timer, clock_now_ns() + HELPER_GRACE_NS);
+			dismiss_daemons(q);
 		return;
 	}
 	if (!is_vmm && WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
@@ -175,7 +191,11 @@ static void on_process_exit(void *data, struct process *p, int status, const str
 		set_suspect(q, why);
 		return;
 	}
-	fail(q, why);
+	/* Its word about the guest may still be on the way. */
+	if (is_vmm && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		fail_by_guest(q, why);
+	else
+		fail(q, why);
 }
 
 static void on_timer(void *data)
@@ -279,7 +299,7 @@ static void on_qmp_event(void *data, const char *name, const struct value *args)
 		err_set(&why, ECHILD, "qemu has stopped the guest after an internal error");
 	else
 		return;
-	fail(q, &why);
+	fail_by_guest(q, &why);
 }
 
 static void on_qmp_closed(void *data, const struct err *why)

@@ -4,9 +4,9 @@
  *
  *	boot_vm KERNEL INITRD RUN_DIR SHARE_DIR [VSOCKD [KERNEL_PARAMS]]
  *
- * Prints what is journalled, each span, the agent's address, and how the VM ended. A line on stdin,
- * or its end, stops it. VSOCKD is a program with the role kata-vsockd. KIHON_DEBUG=1 shows the
- * console. Exit status: 0 stopped, 1 the VM ended by itself, 2 it did not start.
+ * Prints what is journalled, each span, when the agent answers, and how the VM ended. A line on
+ *stdin, or its end, stops it. VSOCKD is a program with the role kata-vsockd. KIHON_DEBUG=1 shows
+ *the console. Exit status: 0 stopped, 1 the VM ended by itself, 2 it did not start.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,13 +14,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "hypervisor/hypervisor.h"
+#include "wire/dial.h"
 
-enum { START_TIMEOUT_S = 30, STOP_GRACE_S = 2, MEMORY_MIB = 2048 };
+enum { START_TIMEOUT_S = 30, STOP_GRACE_S = 2, MEMORY_MIB = 2048, RETRY_MS = 10 };
 
 struct boot {
 	struct loop *loop;
 	struct hypervisor *hv;
 	struct source *input;
+	struct dial *dial;
 	int64_t begin_ns;
 };
 
@@ -75,8 +77,22 @@ static void on_exit_vm(void *data, const struct err *why)
 	hypervisor_stop(b->hv, 0, on_reaped, b);
 }
 
+static void on_agent(void *data, int fd, const struct err *err)
+{
+	struct boot *b = data;
+
+	b->dial = NULL;
+	if (err)
+		printf("no agent after %.3f s: %s\n", seconds_since(b->begin_ns), err->msg);
+	else
+		printf("agent after %.3f s\n", seconds_since(b->begin_ns));
+	fflush(stdout);
+	close_fd(fd);
+}
+
 static void on_started(void *data, const struct err *err)
 {
+	struct dial_config dial = {.retry_ns = RETRY_MS * NS_PER_MS, .attempt_ns = NS_PER_S};
 	struct boot *b = data;
 
 	if (err) {
@@ -87,6 +103,10 @@ static void on_started(void *data, const struct err *err)
 	printf("started after %.3f s: pid %d, agent at %s\n", seconds_since(b->begin_ns),
 		(int)hypervisor_pid(b->hv), hypervisor_agent_address(b->hv));
 	fflush(stdout);
+	dial.address = hypervisor_agent_address(b->hv);
+	dial.deadline_ns = clock_now_ns() + START_TIMEOUT_S * NS_PER_S;
+	if (dial_start(b->loop, &dial, on_agent, b, &b->dial, NULL) < 0)
+		printf("cannot dial %s\n", dial.address);
 }
 
 static void on_input(void *data, int fd, uint32_t events)
@@ -117,6 +137,7 @@ static int run(struct boot *b, const struct hypervisor_vm *vm)
 		printf("not started: %s\n", err_is_set(&err) ? err.msg : strerror(-r));
 	r = r < 0 ? 2 : loop_run(b->loop);
 	printf("console's last line: %s\n", b->hv ? hypervisor_console_tail(b->hv) : "");
+	dial_cancel(b->dial);
 	hypervisor_free(b->hv);
 	source_free(b->input);
 	loop_free(b->loop);

@@ -296,8 +296,8 @@ static void the_guests_end_is_told(void **state)
 	static const struct {
 		const char *word, *message;
 	} rows[] = {
-		{"panic", "guest panicked: [ 1.0] Kernel panic - not syncing: sysrq triggered "
-			  "crash"},
+		{"panic", "guest panicked (the console's last line: [ 1.0] Kernel panic - not "
+			  "syncing: sysrq triggered crash)"},
 		{"poweroff", "the guest has powered itself off (the console's last line: first "
 			     "words)"},
 		{"stopped",
