@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "base/path.h"
@@ -77,6 +78,45 @@ static void listed_devices_are_made(void **state)
 	assert_prints(plan, "cd /dev; stat -c '%n %F %t:%T %a %u:%g' net/tun blk pipe null",
 		"net/tun character special file a:c8 640 1:2\nblk block special file 7:9 600 0:0\n"
 		"pipe fifo 0:0 666 0:0\nnull character special file 1:3 644 0:5\n");
+}
+
+/* There is no such device: who may use it is told that, the others are not. */
+static void devices_are_limited(void **state)
+{
+	static const char script[] = "mknod /x c 240 7; head -c 1 /x 2>&1; echo x >/dev/null; head "
+				     "-c 1 /dev/urandom | wc -c";
+	struct plan plan = {.in_cgroup = true};
+
+	(void)state;
+	assert_prints(plan, script, "head: /x: Operation not permitted\n1\n");
+	assert_int_equal(rig_fresh_root(state), 0);
+	plan.linux_members = ",\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+			     "{\"allow\":true,\"type\":\"c\",\"major\":240,\"minor\":7,"
+			     "\"access\":\"r\"}]}";
+	assert_prints(plan, script, "head: /x: No such device or address\n1\n");
+}
+
+/* Even where everything is allowed. */
+static void the_guests_own_disk_is_denied(void **state)
+{
+	struct plan plan = {.in_cgroup = true,
+		.linux_members = ",\"resources\":{\"devices\":[{\"allow\":true,\"access\":"
+				 "\"rwm\"}]}"};
+	char script[160], node[160];
+	struct stat st;
+
+	(void)state;
+	if (stat("/", &st) < 0 || major(st.st_dev) == 0)
+		skip();
+	assert_prints(plan, "mknod /x c 240 7; head -c 1 /x 2>&1 || true",
+		"head: /x: No such device or address\n");
+	/* One that the image brings, and a new one. */
+	snprintf(node, sizeof(node), "%s/disk", rig_root);
+	assert_int_equal(mknod(node, S_IFBLK | 0666, st.st_dev), 0);
+	snprintf(script, sizeof(script), "head -c 1 /disk 2>&1; mknod /new b %u %u 2>&1 || true",
+		major(st.st_dev), minor(st.st_dev));
+	assert_prints(plan, script,
+		"head: /disk: Operation not permitted\nmknod: /new: Operation not permitted\n");
 }
 
 static void a_bound_dev_is_left_alone(void **state)
@@ -475,6 +515,8 @@ int main(void)
 		rig_test(nothing_of_the_guests_mounts_is_left),
 		rig_test(devices_are_the_usual_ones),
 		rig_test(listed_devices_are_made),
+		rig_test(devices_are_limited),
+		rig_test(the_guests_own_disk_is_denied),
 		rig_test(a_bound_dev_is_left_alone),
 		rig_test(binds_of_files_and_directories),
 		rig_test(recursive_words_reach_what_is_below),

@@ -47,7 +47,7 @@ struct launch {
 	launch_released_fn *released;
 	launch_undone_fn *undone;
 	void *done_data, *released_data, *undone_data; /* borrowed from the caller */
-	struct launch_result result;	 /* its fds are owned until done has them */
+	struct launch_result result;		       /* its fds are owned until done has them */
 	struct err failure;
 };
 
@@ -169,39 +169,13 @@ static int peek(const struct watched *w)
 	return process_peek_pidfd(w->pidfd, &status) < 0 ? -1 : status;
 }
 
-/* The job may have made the cgroup, and said so, after we had stopped to listen. */
-static void drain_reports(struct launch *l)
-{
-	struct report report;
-
-	while (l->sock_fd >= 0 && report_receive(l->sock_fd, &report) == 1) {
-		if (report.type == REPORT_CGROUP)
-			l->made_cgroup = report.value == 1;
-		report_fini(&report);
-	}
-	close_socket(l);
-}
-
 static void continue_ending(struct launch *l)
 {
 	if (l->job.pidfd >= 0 || l->process.pidfd >= 0)
 		return;
-	drain_reports(l);
 	if (!err_is_set(&l->failure))
 		describe_end(l, "the set-up of the container process", l->job_status);
 	undo(l);
-}
-
-static void on_job_end(void *data, int fd, uint32_t events)
-{
-	struct launch *l = data;
-
-	(void)fd;
-	(void)events;
-	l->job_status = peek(&l->job);
-	unwatch(&l->job);
-	if (l->state == ENDING)
-		continue_ending(l);
 }
 
 static void on_process_end(void *data, int fd, uint32_t events)
@@ -216,22 +190,59 @@ static void on_process_end(void *data, int fd, uint32_t events)
 	continue_ending(l);
 }
 
+static void kill_process(struct launch *l)
+{
+	(void)process_signal_pidfd(l->process.pidfd, SIGKILL);
+	if (watch(l, &l->process, on_process_end) < 0)
+		unwatch(&l->process);
+}
+
+/* What was said before the end and not yet heard. The job has ended: nothing can be made any more
+ * that is not known here. A process whose hello comes too late for this finds the socket closed. */
+static void hear_last_words(struct launch *l)
+{
+	struct report report;
+
+	while (l->sock_fd >= 0 && report_receive(l->sock_fd, &report) == 1) {
+		if (report.type == REPORT_CGROUP)
+			l->made_cgroup = report.value == 1;
+		if (report.type == REPORT_HELLO && l->process.pidfd < 0 && report.pid > 0) {
+			l->process.pidfd = process_open_pidfd(report.pid);
+			if (l->process.pidfd >= 0)
+				kill_process(l);
+		}
+		report_fini(&report);
+	}
+	close_socket(l);
+}
+
+static void on_job_end(void *data, int fd, uint32_t events)
+{
+	struct launch *l = data;
+
+	(void)fd;
+	(void)events;
+	l->job_status = peek(&l->job);
+	unwatch(&l->job);
+	if (l->state == ENDING) {
+		hear_last_words(l);
+		continue_ending(l);
+	}
+}
+
 /* Kills both; failure says why, or stays unset when they went without a word. */
 static void end(struct launch *l)
 {
 	l->state = ENDING;
-	/* Whoever waits for an answer reads the end of file. */
 	source_free(l->sock_source);
 	l->sock_source = NULL;
-	(void)shutdown(l->sock_fd, SHUT_WR);
+	source_set_deadline(l->timer, clock_now_ns() + LAUNCH_REMOVE_NS);
+	if (l->process.pidfd >= 0)
+		kill_process(l);
 	if (l->job.pidfd >= 0)
 		(void)process_signal_pidfd(l->job.pidfd, SIGKILL);
-	if (l->process.pidfd >= 0) {
-		(void)process_signal_pidfd(l->process.pidfd, SIGKILL);
-		if (watch(l, &l->process, on_process_end) < 0)
-			unwatch(&l->process);
-	}
-	source_set_deadline(l->timer, clock_now_ns() + LAUNCH_REMOVE_NS);
+	else
+		hear_last_words(l);
 	continue_ending(l);
 }
 

@@ -85,10 +85,10 @@ typedef void launch_released_fn(void *data, const struct err *err);
 void launch_release(struct launch *launch, launch_released_fn *fn, void *data);
 
 /*
- * Kills what has been started and undoes it, in the background; neither done nor the released function
- * is called any more. Also for an init that was never released: its cgroup is then removed as well.
- * The killed process is reaped by the agent's ordinary reaping. fn (NULL: nobody asks) is called when
- * nothing is left, from the loop or at once. A NULL launch has nothing to undo.
+ * Kills what has been started and undoes it, in the background; neither done nor the released
+ * function is called any more. Also for an init that was never released: its cgroup is then removed
+ * as well. The killed process is reaped by the agent's ordinary reaping. fn (NULL: nobody asks) is
+ * called when nothing is left, from the loop or at once. A NULL launch has nothing to undo.
  */
 typedef void launch_undone_fn(void *data);
 void launch_cancel(struct launch *launch, launch_undone_fn *fn, void *data);

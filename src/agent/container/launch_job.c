@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "agent/container/device_policy.h"
 #include "agent/container/limits.h"
 #include "agent/container/namespaces.h"
 #include "agent/container/report.h"
@@ -52,8 +53,9 @@ static int make_cgroup(struct setup *setup, int root_fd, struct err *err)
 		(void)!report_send(setup->sock_fd, REPORT_CGROUP, 0, NULL, 0);
 	if (setup->cgroup_fd < 0)
 		return setup->cgroup_fd;
-	return limits_apply(
+	r = limits_apply(
 		setup->cgroup_fd, setup->request.spec->linux->resources, setup->sock_fd, err);
+	return r < 0 ? r : device_policy_apply(setup->cgroup_fd, setup->request.spec->linux, err);
 }
 
 static int open_cgroup(struct setup *setup, struct err *err)

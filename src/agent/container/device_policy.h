@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * Which devices a container may use, on its cgroup (BPF; a kernel without CONFIG_CGROUP_BPF starts
+ * no container: nothing else would keep one from the guest's own disks).
+ *
+ * In order, the last rule that matches deciding: nothing; the spec's rules
+ * (linux.resources.devices), or, if it has none, the devices it lists (hosts that clear the rules
+ * still mean those); making any node, and the devices that every container has; never the disks
+ * that the guest itself runs from.
+ */
+#include "agent/container/launch.h"
+#include "linux/device_filter.h"
+
+struct device_policy {
+	struct device_rule *rules; /* owned */
+	size_t n_rules;
+};
+
+/* An unknown type or access is INVALID_ARGUMENT. An absent or negative number is any; so are two
+ * zeros, which proto3 hosts send for absent ones (there is no device 0:0). */
+int device_policy_make(
+	const Grpc__Linux *linux_spec, struct device_policy *ret, struct err *err) must_check;
+void device_policy_fini(struct device_policy *policy);
+
+/* Makes it and attaches it to the cgroup. */
+int device_policy_apply(int cgroup_fd, const Grpc__Linux *linux_spec, struct err *err) must_check;

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which files limits are written to, and what: in a directory of ordinary files. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/container/limits.h"
+#include "base/io.h"
+#include "base/path.h"
+#include "wire/status.h"
+
+static char dir[32];
+static int dir_fd = -1;
+
+static const char *const files[] = {"memory.max", "memory.low", "memory.swap.max", "cpu.weight",
+	"cpu.max", "cpuset.cpus", "cpuset.mems", "pids.max", "io.weight", "io.max",
+	"hugetlb.2MB.max"};
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/test-limits-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		close(openat(dir_fd, files[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	return dir_fd < 0 ? -1 : 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	close(dir_fd);
+	return path_remove_tree(AT_FDCWD, dir);
+}
+
+/* "" when nothing was written. */
+static void assert_file(const char *name, const char *expected)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	assert_int_equal(io_read_file(dir_fd, name, 4096, &b), 0);
+	if (strcmp(buf_str(&b), expected) != 0)
+		fail_msg("%s: \"%s\", not \"%s\"", name, buf_str(&b), expected);
+}
+
+static Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
+static Grpc__LinuxMemory memory = GRPC__LINUX_MEMORY__INIT;
+static Grpc__LinuxCPU cpu = GRPC__LINUX_CPU__INIT;
+static Grpc__LinuxPids pids = GRPC__LINUX_PIDS__INIT;
+static Grpc__LinuxBlockIO io = GRPC__LINUX_BLOCK_IO__INIT;
+
+static void reset(void)
+{
+	grpc__linux_resources__init(&resources);
+	grpc__linux_memory__init(&memory);
+	grpc__linux_cpu__init(&cpu);
+	grpc__linux_pids__init(&pids);
+	grpc__linux_block_io__init(&io);
+}
+
+static void swap_is_what_is_beyond_memory(void **state)
+{
+	static const struct {
+		int64_t memory, swap, result;
+		int r;
+	} rows[] = {
+		{0, 0, -1, 0},
+		{100, 0, -1, 0},
+		{100, 100, 0, 0},
+		{100, 250, 150, 0},
+		{100, -1, INT64_MAX, 0},
+		{-1, 0, INT64_MAX, 0},
+		{-1, -1, INT64_MAX, 0},
+		{0, -1, INT64_MAX, 0},
+		{100, 99, 0, -EINVAL},
+		{0, 100, 0, -EINVAL},
+		{-1, 100, 0, -EINVAL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int64_t swap = 0;
+
+		assert_int_equal(limits_swap(rows[i].memory, rows[i].swap, &swap), rows[i].r);
+		assert_int_equal(swap, rows[i].result);
+	}
+}
+
+static void shares_become_weights(void **state)
+{
+	(void)state;
+	assert_int_equal(limits_cpu_weight(0), 1);
+	assert_int_equal(limits_cpu_weight(1), 1);
+	assert_int_equal(limits_cpu_weight(2), 1);
+	assert_int_equal(limits_cpu_weight(1024), 39);
+	assert_int_equal(limits_cpu_weight(262144), 10000);
+	assert_int_equal(limits_cpu_weight(UINT64_MAX), 10000);
+}
+
+static void memory_files(void **state)
+{
+	static const struct {
+		int64_t limit, swap, reservation;
+		const char *max, *swap_max, *low;
+	} rows[] = {
+		{0, 0, 0, "", "", ""},
+		{1 << 20, 0, 0, "1048576", "", ""},
+		{1 << 20, 1 << 20, 4096, "1048576", "0", "4096"},
+		{1 << 20, 3 << 20, -1, "1048576", "2097152", "max"},
+		{-1, 0, 0, "max", "max", ""},
+		{1 << 20, -1, 0, "1048576", "max", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		reset();
+		tear_down(NULL);
+		assert_int_equal(set_up(NULL), 0);
+		resources.memory = &memory;
+		memory.limit = rows[i].limit;
+		memory.swap = rows[i].swap;
+		memory.reservation = rows[i].reservation;
+		memory.swappiness = 60;
+		assert_int_equal(limits_apply(dir_fd, &resources, -1, NULL), 0);
+		assert_file("memory.max", rows[i].max);
+		assert_file("memory.swap.max", rows[i].swap_max);
+		assert_file("memory.low", rows[i].low);
+	}
+}
+
+static void cpu_files(void **state)
+{
+	static const struct {
+		uint64_t shares, period;
+		int64_t quota;
+		const char *weight, *max;
+	} rows[] = {
+		{0, 0, 0, "", ""},
+		{1024, 0, 50000, "39", "50000 100000"},
+		{2, 20000, -1, "1", "max 20000"},
+		{0, 20000, 0, "", "max 20000"},
+		{0, 0, -1, "", "max 100000"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		reset();
+		tear_down(NULL);
+		assert_int_equal(set_up(NULL), 0);
+		resources.cpu = &cpu;
+		cpu.shares = rows[i].shares;
+		cpu.quota = rows[i].quota;
+		cpu.period = rows[i].period;
+		cpu.cpus = (char *)(uintptr_t) "0-3";
+		cpu.mems = (char *)(uintptr_t) "";
+		assert_int_equal(limits_apply(dir_fd, &resources, -1, NULL), 0);
+		assert_file("cpu.weight", rows[i].weight);
+		assert_file("cpu.max", rows[i].max);
+		assert_file("cpuset.cpus", "0-3");
+		assert_file("cpuset.mems", "");
+	}
+}
+
+static void pids_io_and_hugepages(void **state)
+{
+	Grpc__LinuxThrottleDevice throttle = GRPC__LINUX_THROTTLE_DEVICE__INIT;
+	Grpc__LinuxThrottleDevice *throttles[] = {&throttle};
+	Grpc__LinuxHugepageLimit huge = GRPC__LINUX_HUGEPAGE_LIMIT__INIT;
+	Grpc__LinuxHugepageLimit *huges[] = {&huge};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	reset();
+	resources.pids = &pids;
+	resources.blockio = &io;
+	pids.limit = 42;
+	io.weight = 500;
+	io.n_throttlewritebpsdevice = 1;
+	io.throttlewritebpsdevice = throttles;
+	throttle.major = 8;
+	throttle.minor = 16;
+	throttle.rate = 1000;
+	resources.n_hugepagelimits = 1;
+	resources.hugepagelimits = huges;
+	huge.pagesize = (char *)(uintptr_t) "2MB";
+	huge.limit = 4 << 20;
+	assert_int_equal(limits_apply(dir_fd, &resources, -1, NULL), 0);
+	assert_file("pids.max", "42");
+	assert_file("io.weight", "default 4950");
+	assert_file("io.max", "8:16 wbps=1000");
+	assert_file("hugetlb.2MB.max", "4194304");
+	huge.pagesize = (char *)(uintptr_t) "../../x";
+	assert_int_equal(limits_apply(dir_fd, &resources, -1, &err), -EINVAL);
+	assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
+}
+
+static void a_missing_controller_is_named(void **state)
+{
+	struct err err = ERR_INIT;
+
+	(void)state;
+	reset();
+	assert_int_equal(unlinkat(dir_fd, "pids.max", 0), 0);
+	resources.pids = &pids;
+	pids.limit = -1;
+	assert_int_equal(limits_apply(dir_fd, &resources, -1, NULL), 0);
+	pids.limit = 7;
+	assert_int_equal(limits_apply(dir_fd, &resources, -1, &err), -ENOENT);
+	assert_string_equal(
+		err.msg, "cannot limit pids.max to 7: the cgroup has no such controller");
+	assert_int_equal(limits_apply(dir_fd, NULL, -1, NULL), 0);
+}
+
+static void limits_that_contradict_are_refused(void **state)
+{
+	struct err err = ERR_INIT;
+
+	(void)state;
+	reset();
+	resources.memory = &memory;
+	memory.swap = 5;
+	memory.limit = 6;
+	assert_int_equal(limits_apply(dir_fd, &resources, -1, &err), -EINVAL);
+	assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(swap_is_what_is_beyond_memory),
+		cmocka_unit_test(shares_become_weights),
+		cmocka_unit_test_setup_teardown(memory_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(cpu_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(pids_io_and_hugepages, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_missing_controller_is_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			limits_that_contradict_are_refused, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
