@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/mman.h>
 
 void driver_init(struct driver *d)
 {
@@ -11,9 +12,20 @@ void driver_init(struct driver *d)
 		abort();
 }
 
+void driver_init_shared(struct driver *d, int fd, off_t offset)
+{
+	*d = (struct driver){.next_gpa = DRIVER_GPA, .shared = true};
+	d->mem = mmap(NULL, DRIVER_MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	if (d->mem == MAP_FAILED || gm_add_region(&d->gm, DRIVER_GPA, DRIVER_MEM_SIZE, d->mem) < 0)
+		abort();
+}
+
 void driver_fini(struct driver *d)
 {
-	free(d->mem);
+	if (d->shared)
+		munmap(d->mem, DRIVER_MEM_SIZE);
+	else
+		free(d->mem);
 }
 
 uint64_t driver_alloc(struct driver *d, size_t len)

@@ -11,6 +11,7 @@ enum { DRIVER_MEM_SIZE = 4 << 20, DRIVER_GPA = 0x100000 };
 
 struct driver {
 	uint8_t *mem; /* owned; DRIVER_MEM_SIZE bytes at DRIVER_GPA */
+	bool shared;  /* mem is a mapping */
 	uint64_t next_gpa;
 	struct guestmem gm;
 };
@@ -30,6 +31,8 @@ struct driver_part {
 };
 
 void driver_init(struct driver *d);
+/* The same in the file fd, DRIVER_MEM_SIZE bytes from offset. */
+void driver_init_shared(struct driver *d, int fd, off_t offset);
 void driver_fini(struct driver *d);
 /* len bytes of guest memory, zeroed, aligned to 16. */
 uint64_t driver_alloc(struct driver *d, size_t len);
