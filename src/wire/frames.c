@@ -112,20 +112,34 @@ enum frame_kind frames_next(struct frames *f, struct ttrpc_header *ret, struct s
 	return FRAME_WHOLE;
 }
 
-int frames_queue(struct frames *f, uint32_t stream, enum ttrpc_type type, struct slice payload)
+int frames_begin(struct frames *f)
 {
-	struct ttrpc_header h = {
-		.len = (uint32_t)payload.len, .stream = stream, .type = (uint8_t)type};
-	uint8_t *to;
+	static const uint8_t header[TTRPC_HEADER_SIZE];
 
-	assert(payload.len <= TTRPC_MAX_PAYLOAD);
-	to = buf_reserve(&f->out, TTRPC_HEADER_SIZE + payload.len);
-	if (!to)
-		return -ENOMEM;
-	ttrpc_header_encode(&h, to);
-	if (payload.len)
-		memcpy(to + TTRPC_HEADER_SIZE, payload.p, payload.len);
-	buf_commit(&f->out, TTRPC_HEADER_SIZE + payload.len);
+	f->n_ready = buf_len(&f->out);
+	return buf_append(&f->out, header, sizeof(header));
+}
+
+void frames_abort(struct frames *f)
+{
+	if (f->n_ready == 0) {
+		buf_fini(&f->out);
+		return;
+	}
+	f->out.end = f->out.start + f->n_ready;
+	f->out.data[f->out.end] = '\0';
+}
+
+int frames_end(struct frames *f, uint32_t stream, enum ttrpc_type type)
+{
+	size_t len = buf_len(&f->out) - f->n_ready - TTRPC_HEADER_SIZE;
+	struct ttrpc_header h = {.len = (uint32_t)len, .stream = stream, .type = (uint8_t)type};
+
+	if (len > TTRPC_MAX_PAYLOAD) {
+		frames_abort(f);
+		return -EMSGSIZE;
+	}
+	ttrpc_header_encode(&h, f->out.data + f->out.start + f->n_ready);
 	return 0;
 }
 

@@ -19,7 +19,8 @@ struct frames {
 	struct buf in;	 /* received; the frame last taken is still at its start */
 	size_t n_taken;	 /* bytes of that frame */
 	uint64_t skip;	 /* bytes of a too large frame still to be read and forgotten */
-	struct buf out;	 /* to be sent */
+	struct buf out;	 /* to be sent, and the frame being made */
+	size_t n_ready;	 /* bytes in out in front of that frame */
 	uint64_t n_sent; /* bytes, ever */
 };
 
@@ -39,9 +40,13 @@ int frames_fill(struct frames *f) must_check;
 /* The next frame that has arrived; payload is good until the next call of fill or next. */
 enum frame_kind frames_next(struct frames *f, struct ttrpc_header *ret, struct slice *ret_payload);
 
-/* Queues a frame; its len is payload's, at most TTRPC_MAX_PAYLOAD. */
-int frames_queue(
-	struct frames *f, uint32_t stream, enum ttrpc_type type, struct slice payload) must_check;
+/*
+ * A frame to send is made in place: begin, append its payload to f->out, then end (which queues it)
+ * or abort. -EMSGSIZE: the payload is over TTRPC_MAX_PAYLOAD; the frame is forgotten then.
+ */
+int frames_begin(struct frames *f) must_check;
+int frames_end(struct frames *f, uint32_t stream, enum ttrpc_type type) must_check;
+void frames_abort(struct frames *f);
 /* Sends what the socket takes. 0, also when some is left; -errno when the peer is gone. */
 int frames_flush(struct frames *f) must_check;
 

@@ -31,6 +31,13 @@ struct message_budget {
  */
 int message_decode(const ProtobufCMessageDescriptor *desc, struct slice data,
 	struct message_budget *budget, ProtobufCMessage **ret, struct err *err) must_check;
+/*
+ * The same for an envelope whose bytes field payload_id may be large: it is not in *ret but
+ * borrowed from data (its last occurrence; empty if there is none).
+ */
+int message_decode_envelope(const ProtobufCMessageDescriptor *desc, struct slice data,
+	unsigned payload_id, struct message_budget *budget, ProtobufCMessage **ret,
+	struct slice *ret_payload, struct err *err) must_check;
 /* NULL is fine. */
 void message_free(ProtobufCMessage *msg, struct message_budget *budget);
 
@@ -40,6 +47,10 @@ int message_check(
 
 /* Appends the encoding of msg to b. */
 int message_encode(const ProtobufCMessage *msg, struct buf *b) must_check;
+
+/* Appends msg as the bytes field id of an envelope; nothing if msg is empty. What encodes an
+ * envelope in parts: encodings one behind the other are one message. */
+int message_encode_field(unsigned id, const ProtobufCMessage *msg, struct buf *b) must_check;
 
 /* Sets an optional scalar and its has_ flag: MESSAGE_SET(&req, timeout, 5). */
 #define MESSAGE_SET(msg, field, value) ((msg)->has_##field = 1, (msg)->field = (value))

@@ -6,7 +6,7 @@
  */
 #include <assert.h>
 
-#include "wire/message.h"
+#include "wire/message_cut.h"
 #include "wire/message_limits.h"
 
 enum { MAX_FIELDS = 64, MAX_TAG_BYTES = 5, MAX_VARINT_BYTES = 10, MAX_TAG = 0x1fffffff };
@@ -183,4 +183,23 @@ static int check_message(
 int message_check(const ProtobufCMessageDescriptor *desc, struct slice data, struct err *err)
 {
 	return check_message(desc, data, 1, err);
+}
+
+int message_cut_field(struct slice data, unsigned id, struct buf *rest, struct slice *ret)
+{
+	struct slice cut = slice_of(NULL, 0), value;
+	uint64_t tag;
+
+	while (data.len) {
+		const uint8_t *start = data.p;
+
+		if (!take_varint(&data, MAX_TAG_BYTES, &tag) || !take_value(&data, tag & 7, &value))
+			return -EBADMSG;
+		if (tag == ((uint64_t)id << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED))
+			cut = value;
+		else if (buf_append(rest, start, (size_t)(data.p - start)) < 0)
+			return -ENOMEM;
+	}
+	*ret = cut;
+	return 0;
 }

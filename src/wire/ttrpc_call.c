@@ -3,9 +3,11 @@
 
 #include "base/clock.h"
 #include "ttrpc.pb-c.h"
-#include "wire/budget.h"
 #include "wire/status.h"
 #include "wire/ttrpc_conn.h"
+
+/* ttrpc.Request.payload */
+enum { REQUEST_PAYLOAD = 3 };
 
 static struct deadlines *deadlines_of(struct ttrpc_call *call)
 {
@@ -110,21 +112,6 @@ static const struct ttrpc_method *choose_method(
 	return err_is_set(err) ? NULL : method;
 }
 
-/* Frees the payload, which has been decoded, and all of the envelope if it has no metadata. */
-static void shrink_envelope(struct ttrpc_call *call)
-{
-	Ttrpc__Request *request = (Ttrpc__Request *)call->envelope;
-	struct budget_allocator a;
-
-	if (request->n_metadata == 0) {
-		message_free(take_ptr(&call->envelope), &call->budget);
-		return;
-	}
-	budget_allocator_init(&a, &call->budget);
-	budget_free(&a, request->payload.data);
-	request->payload = (ProtobufCBinaryData){0};
-}
-
 static int64_t deadline_after(int64_t timeout_ns)
 {
 	int64_t at_ns;
@@ -136,11 +123,12 @@ static int64_t deadline_after(int64_t timeout_ns)
 }
 
 /* Fills in what the frame says. */
-static int decode(struct ttrpc_call *call, struct slice payload, struct err *err)
+static int decode(struct ttrpc_call *call, struct slice frame, struct err *err)
 {
 	const Ttrpc__Request *request;
-	int r = message_decode(
-		&ttrpc__request__descriptor, payload, &call->budget, &call->envelope, err);
+	struct slice payload;
+	int r = message_decode_envelope(&ttrpc__request__descriptor, frame, REQUEST_PAYLOAD,
+		&call->budget, &call->envelope, &payload, err);
 
 	if (r == -EBADMSG)
 		err->status = WIRE_INVALID_ARGUMENT;
@@ -150,15 +138,14 @@ static int decode(struct ttrpc_call *call, struct slice payload, struct err *err
 	call->method = choose_method(call->conn, request, err);
 	if (!call->method)
 		return -err->code;
-	r = message_decode(call->method->request,
-		slice_of(request->payload.data, request->payload.len), &call->budget,
-		&call->request, err);
+	r = message_decode(call->method->request, payload, &call->budget, &call->request, err);
 	if (r == -EBADMSG)
 		err->status = WIRE_UNKNOWN;
 	if (r < 0)
 		return r;
 	call->deadline_ns = deadline_after(request->timeout_nano);
-	shrink_envelope(call);
+	if (request->n_metadata == 0)
+		message_free(take_ptr(&call->envelope), &call->budget);
 	return 0;
 }
 

@@ -18,6 +18,8 @@
 #include "wire/status.h"
 
 enum { FILLS_PER_ROUND = 16, REPLY_BUDGET = 16 << 20 };
+/* ttrpc.Request.payload, ttrpc.Response.payload */
+enum { REQUEST_PAYLOAD = 3, RESPONSE_PAYLOAD = 2 };
 
 struct ttrpc_pending {
 	struct list link; /* in client->pending */
@@ -155,10 +157,9 @@ static struct ttrpc_pending *find_pending(struct ttrpc_client *client, uint32_t 
 }
 
 /* Hands the reply to its caller. An error is the connection's: the call is still pending then. */
-static int finish_with(struct ttrpc_pending *pending, const Ttrpc__Response *response,
-	struct message_budget *budget, struct err *err)
+static int finish_with(struct ttrpc_pending *pending, const Ttrpc__Status *status,
+	struct slice payload, struct message_budget *budget, struct err *err)
 {
-	const Ttrpc__Status *status = response->status;
 	struct err failure = ERR_INIT;
 	ProtobufCMessage *reply = NULL;
 	int r;
@@ -174,9 +175,7 @@ static int finish_with(struct ttrpc_pending *pending, const Ttrpc__Response *res
 		return 0;
 	}
 	if (pending->reply_desc) {
-		r = message_decode(pending->reply_desc,
-			slice_of(response->payload.data, response->payload.len), budget, &reply,
-			err);
+		r = message_decode(pending->reply_desc, payload, budget, &reply, err);
 		if (r < 0)
 			return r;
 	}
@@ -186,11 +185,12 @@ static int finish_with(struct ttrpc_pending *pending, const Ttrpc__Response *res
 }
 
 static int handle_response(struct ttrpc_client *client, const struct ttrpc_header *h,
-	struct slice payload, struct err *err)
+	struct slice frame, struct err *err)
 {
 	struct ttrpc_pending *pending = find_pending(client, h->stream);
 	struct message_budget budget = {.limit = REPLY_BUDGET};
 	ProtobufCMessage *response;
+	struct slice payload;
 	int r;
 
 	if (!pending) {
@@ -203,10 +203,12 @@ static int handle_response(struct ttrpc_client *client, const struct ttrpc_heade
 		client->n_abandoned--;
 		return 0;
 	}
-	r = message_decode(&ttrpc__response__descriptor, payload, &budget, &response, err);
+	r = message_decode_envelope(&ttrpc__response__descriptor, frame, RESPONSE_PAYLOAD, &budget,
+		&response, &payload, err);
 	if (r < 0)
 		return r;
-	r = finish_with(pending, (const Ttrpc__Response *)response, &budget, err);
+	r = finish_with(
+		pending, ((const Ttrpc__Response *)response)->status, payload, &budget, err);
 	message_free(response, &budget);
 	return r;
 }
@@ -331,28 +333,24 @@ static uint32_t take_stream(struct ttrpc_client *client)
 static int queue_request(struct ttrpc_client *client, const struct ttrpc_pending *pending,
 	const char *service, const char *method, const ProtobufCMessage *message)
 {
-	Ttrpc__Request request = TTRPC__REQUEST__INIT;
-	auto_buf struct buf payload = BUF_INIT, encoded = BUF_INIT;
-	int r = message_encode(message, &payload);
+	Ttrpc__Request front = TTRPC__REQUEST__INIT, back = TTRPC__REQUEST__INIT;
+	struct frames *frames = &client->frames;
+	int r = frames_begin(frames);
 
-	if (r < 0)
-		return r;
 	/* protobuf-c takes what it encodes by pointers to what may be changed. */
-	request.service = (char *)(uintptr_t)service;
-	request.method = (char *)(uintptr_t)method;
-	if (buf_len(&payload)) {
-		request.has_payload = 1;
-		request.payload = (ProtobufCBinaryData){
-			.data = payload.data + payload.start, .len = buf_len(&payload)};
-	}
+	front.service = (char *)(uintptr_t)service;
+	front.method = (char *)(uintptr_t)method;
 	if (pending->timeout_ns > 0)
-		MESSAGE_SET(&request, timeout_nano, pending->timeout_ns);
-	r = message_encode(&request.base, &encoded);
-	if (r == 0 && buf_len(&encoded) > TTRPC_MAX_PAYLOAD)
-		return -EMSGSIZE;
+		MESSAGE_SET(&back, timeout_nano, pending->timeout_ns);
 	if (r == 0)
-		r = frames_queue(
-			&client->frames, pending->stream, TTRPC_REQUEST, buf_slice(&encoded));
+		r = message_encode(&front.base, &frames->out);
+	if (r == 0)
+		r = message_encode_field(REQUEST_PAYLOAD, message, &frames->out);
+	if (r == 0)
+		r = message_encode(&back.base, &frames->out);
+	if (r == 0)
+		return frames_end(frames, pending->stream, TTRPC_REQUEST);
+	frames_abort(frames);
 	return r;
 }
 

@@ -18,6 +18,8 @@
 
 /* Then others get their turn; the loop comes back, since there is more to read. */
 enum { FILLS_PER_ROUND = 16 };
+/* ttrpc.Response.payload */
+enum { RESPONSE_PAYLOAD = 2 };
 
 static bool may_read(const struct ttrpc_conn *conn)
 {
@@ -79,8 +81,8 @@ static int queue_response(struct ttrpc_conn *conn, uint32_t stream, uint8_t stat
 {
 	Ttrpc__Response response = TTRPC__RESPONSE__INIT;
 	Ttrpc__Status st = TTRPC__STATUS__INIT;
-	auto_buf struct buf payload = BUF_INIT, encoded = BUF_INIT;
-	int r = 0;
+	struct frames *frames = &conn->frames;
+	int r = frames_begin(frames);
 
 	response.status = &st;
 	if (status != WIRE_OK) {
@@ -88,19 +90,13 @@ static int queue_response(struct ttrpc_conn *conn, uint32_t stream, uint8_t stat
 		/* protobuf-c takes what it encodes by pointers to what may be changed. */
 		st.message = (char *)(uintptr_t)text;
 	}
-	if (body)
-		r = message_encode(body, &payload);
-	if (r == 0 && buf_len(&payload)) {
-		response.has_payload = 1;
-		response.payload = (ProtobufCBinaryData){
-			.data = payload.data + payload.start, .len = buf_len(&payload)};
-	}
 	if (r == 0)
-		r = message_encode(&response.base, &encoded);
-	if (r == 0 && buf_len(&encoded) > TTRPC_MAX_PAYLOAD)
-		return -EMSGSIZE;
+		r = message_encode(&response.base, &frames->out);
+	if (r == 0 && body)
+		r = message_encode_field(RESPONSE_PAYLOAD, body, &frames->out);
 	if (r == 0)
-		r = frames_queue(&conn->frames, stream, TTRPC_RESPONSE, buf_slice(&encoded));
+		return frames_end(frames, stream, TTRPC_RESPONSE);
+	frames_abort(frames);
 	return r;
 }
 

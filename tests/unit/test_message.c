@@ -665,6 +665,62 @@ static void what_is_encoded_decodes_to_the_same(void **state)
 	message_free(NULL, NULL);
 }
 
+static void an_envelope_keeps_its_payload_in_place(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+	struct slice payload;
+	ProtobufCMessage *msg;
+
+	(void)state;
+	put_str(&b, 15, "before");
+	put_str(&b, 16, "first");
+	put_str(&b, 16, "last");
+	put_number(&b, 1, 7);
+	assert_int_equal(
+		message_decode_envelope(all, buf_slice(&b), 16, NULL, &msg, &payload, NULL), 0);
+	assert_true(slice_equal(payload, slice_of_str("last")));
+	assert_in_range((uintptr_t)payload.p, (uintptr_t)b.data, (uintptr_t)b.data + b.end);
+	assert_string_equal(((Wiretest__All *)msg)->s, "before");
+	assert_int_equal(((Wiretest__All *)msg)->i32, 7);
+	assert_false(((Wiretest__All *)msg)->has_by);
+	message_free(msg, NULL);
+
+	buf_clear(&b);
+	put_number(&b, 1, 7);
+	assert_int_equal(
+		message_decode_envelope(all, buf_slice(&b), 16, NULL, &msg, &payload, NULL), 0);
+	assert_int_equal(payload.len, 0);
+	message_free(msg, NULL);
+	/* It is checked with the rest. */
+	put_number(&b, 16, 1);
+	assert_int_equal(
+		message_decode_envelope(all, buf_slice(&b), 16, NULL, &msg, &payload, NULL),
+		-EBADMSG);
+}
+
+static void an_envelope_is_encoded_in_parts(void **state)
+{
+	auto_buf struct buf parts = BUF_INIT, whole = BUF_INIT;
+	Wiretest__Leaf leaf = WIRETEST__LEAF__INIT;
+	static char name[300];
+
+	(void)state;
+	assert_int_equal(message_encode_field(17, &leaf.base, &parts), 0);
+	assert_int_equal(buf_len(&parts), 0);
+	/* A length of two bytes. */
+	memset(name, 'n', sizeof(name) - 1);
+	leaf.name = name;
+	assert_int_equal(message_encode_field(17, &leaf.base, &parts), 0);
+	leaf.name = NULL;
+	put_str(&whole, 1, name);
+	{
+		auto_buf struct buf field = BUF_INIT;
+
+		put_bytes(&field, 17, buf_slice(&whole));
+		assert_true(slice_equal(buf_slice(&parts), buf_slice(&field)));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -689,6 +745,8 @@ int main(void)
 		cmocka_unit_test(full_frames_of_the_cheapest_fields_are_bounded),
 		cmocka_unit_test(no_memory_is_an_error_everywhere),
 		cmocka_unit_test(what_is_encoded_decodes_to_the_same),
+		cmocka_unit_test(an_envelope_keeps_its_payload_in_place),
+		cmocka_unit_test(an_envelope_is_encoded_in_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
