@@ -5,8 +5,9 @@
 #include <sys/socket.h>
 
 enum {
-	READ_SIZE = 4096,      /* when no header is known: many small frames at once */
-	READ_STEP = 64 * 1024, /* of a large frame, or as much again as has arrived */
+	READ_SIZE = 4096,	/* when no header is known: many small frames at once */
+	READ_STEP = 64 * 1024,	/* of a large frame, or as much again as has arrived */
+	KEEP_SIZE = 128 * 1024, /* what an empty buffer may keep until frames_trim */
 };
 
 void frames_init(struct frames *f, int fd)
@@ -21,22 +22,43 @@ void frames_fini(struct frames *f)
 	buf_fini(&f->out);
 }
 
-/* Forgets the frame last taken. An empty buffer keeps no memory: most peers are idle. */
+/* As buf_consume, but an emptied buffer keeps more: with musl each large block is a mapping of its
+ * own, and making one per frame costs eight times what the rest does. */
+static void drop_front(struct buf *b, size_t len)
+{
+	if (len < buf_len(b) || b->cap > KEEP_SIZE) {
+		buf_consume(b, len);
+		return;
+	}
+	b->start = b->end = 0;
+	b->data[0] = '\0';
+}
+
+/* Forgets the frame last taken. */
 static void release_taken(struct frames *f)
 {
 	if (f->n_taken)
-		buf_consume(&f->in, f->n_taken);
+		drop_front(&f->in, f->n_taken);
 	f->n_taken = 0;
+}
+
+void frames_trim(struct frames *f)
+{
+	release_taken(f);
 	if (buf_len(&f->in) == 0)
 		buf_fini(&f->in);
+	if (buf_len(&f->out) == 0)
+		buf_fini(&f->out);
 }
 
 static size_t next_read_size(const struct frames *f)
 {
 	size_t have = buf_len(&f->in), whole, rest, step;
 
-	if (have < TTRPC_HEADER_SIZE)
-		return READ_SIZE;
+	if (have < TTRPC_HEADER_SIZE) {
+		rest = f->in.cap > have ? f->in.cap - have - 1 : 0;
+		return rest > READ_SIZE ? rest : READ_SIZE;
+	}
 	whole = TTRPC_HEADER_SIZE + (size_t)ttrpc_header_decode(buf_slice(&f->in).p).len;
 	assert(have < whole);
 	rest = whole - have;
@@ -80,8 +102,6 @@ int frames_fill(struct frames *f)
 	n = receive(f->fd, to, size);
 	if (n > 0)
 		buf_commit(&f->in, (size_t)n);
-	else if (buf_len(&f->in) == 0)
-		buf_fini(&f->in);
 	return n;
 }
 
@@ -122,10 +142,8 @@ int frames_begin(struct frames *f)
 
 void frames_abort(struct frames *f)
 {
-	if (f->n_ready == 0) {
-		buf_fini(&f->out);
+	if (!f->out.data)
 		return;
-	}
 	f->out.end = f->out.start + f->n_ready;
 	f->out.data[f->out.end] = '\0';
 }
@@ -154,8 +172,7 @@ int frames_flush(struct frames *f)
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
 		f->n_sent += (uint64_t)n;
-		buf_consume(&f->out, (size_t)n);
+		drop_front(&f->out, (size_t)n);
 	}
-	buf_fini(&f->out);
 	return 0;
 }

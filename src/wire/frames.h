@@ -8,8 +8,8 @@
  *		while ((what = frames_next(f, &header, &payload)) != FRAME_NONE)
  *			...
  *
- * Memory follows what the peer has really sent, not the length it claims, and is given back when
- * the last frame has been taken.
+ * Memory follows what the peer has really sent, not the length it claims. An empty buffer keeps up
+ * to 128 KiB for the next frame until frames_trim.
  */
 #include "base/buf.h"
 #include "wire/ttrpc.h"
@@ -47,8 +47,16 @@ enum frame_kind frames_next(struct frames *f, struct ttrpc_header *ret, struct s
 int frames_begin(struct frames *f) must_check;
 int frames_end(struct frames *f, uint32_t stream, enum ttrpc_type type) must_check;
 void frames_abort(struct frames *f);
+/* Frees the buffers that are empty. Not while a payload from frames_next is in use. */
+void frames_trim(struct frames *f);
+
 /* Sends what the socket takes. 0, also when some is left; -errno when the peer is gone. */
 int frames_flush(struct frames *f) must_check;
+
+static inline bool frames_has_memory(const struct frames *f)
+{
+	return f->in.data || f->out.data;
+}
 
 static inline size_t frames_unsent(const struct frames *f)
 {

@@ -131,6 +131,7 @@ static void flush(struct ttrpc_client *client)
 	r = frames_flush(&client->frames);
 	if (frames_unsent(&client->frames))
 		events |= EPOLLOUT;
+	frames_trim(&client->frames);
 	if (r == 0)
 		r = source_set_events(client->io, events);
 	if (r < 0)

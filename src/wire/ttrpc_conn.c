@@ -11,6 +11,7 @@
  */
 #include "wire/ttrpc_conn.h"
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "ttrpc.pb-c.h"
@@ -18,6 +19,8 @@
 
 /* Then others get their turn; the loop comes back, since there is more to read. */
 enum { FILLS_PER_ROUND = 16 };
+/* Buffers of a busy connection are worth keeping, those of an idle one are not (frames.c). */
+#define TRIM_AFTER_NS (100 * NS_PER_MS)
 /* ttrpc.Response.payload */
 enum { RESPONSE_PAYLOAD = 2 };
 
@@ -55,6 +58,9 @@ static void update_events(struct ttrpc_conn *conn)
 		events |= EPOLLOUT;
 	if (source_set_events(conn->io, events) < 0)
 		fail_later(conn);
+	if (!conn->trim.is_set && frames_has_memory(&conn->frames))
+		deadlines_set(
+			&conn->server->deadlines, &conn->trim, clock_now_ns() + TRIM_AFTER_NS);
 }
 
 static void flush(struct ttrpc_conn *conn)
@@ -208,6 +214,11 @@ static void fire_broken(struct deadline *deadline)
 	ttrpc_conn_close(container_of(deadline, struct ttrpc_conn, broken));
 }
 
+static void fire_trim(struct deadline *deadline)
+{
+	frames_trim(&container_of(deadline, struct ttrpc_conn, trim)->frames);
+}
+
 int ttrpc_conn_new(struct ttrpc_server *server, int fd)
 {
 	struct ttrpc_conn *conn = calloc(1, sizeof(*conn));
@@ -220,7 +231,8 @@ int ttrpc_conn_new(struct ttrpc_server *server, int fd)
 	*conn = (struct ttrpc_conn){.server = server,
 		.refs = 1,
 		.budget.limit = server->config.connection_budget,
-		.broken.fire = fire_broken};
+		.broken.fire = fire_broken,
+		.trim.fire = fire_trim};
 	frames_init(&conn->frames, fd);
 	list_init(&conn->calls);
 	list_init(&conn->cancelled);
@@ -243,6 +255,7 @@ void ttrpc_conn_close(struct ttrpc_conn *conn)
 		return;
 	conn->state = CONN_CLOSED;
 	deadlines_clear(&conn->server->deadlines, &conn->broken);
+	deadlines_clear(&conn->server->deadlines, &conn->trim);
 	source_free(take_ptr(&conn->io));
 	frames_fini(&conn->frames);
 	if (conn->flush_mark)

@@ -48,6 +48,7 @@ struct ttrpc_conn {
 	size_t n_calls;		      /* in both lists */
 	struct message_budget budget;
 	struct deadline broken; /* set: the loop is to close it */
+	struct deadline trim;	/* set: buffers have memory */
 	uint64_t flush_mark;	/* frames.n_sent at which server->n_unflushed falls; 0: none */
 };
 

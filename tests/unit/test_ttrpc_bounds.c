@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "oom.h"
 #include "ttrpc_peer.h"
+#include "wire/ttrpc_conn.h"
 
 static void a_frame_of_four_gigabytes_costs_nothing(void **state)
 {
@@ -219,6 +220,34 @@ static void connections_are_bounded(void **state)
 	close(first[1]);
 }
 
+/* An agent is idle most of its life: its goal for all private memory is 100 kB. */
+static void an_idle_connection_keeps_no_buffer(void **state)
+{
+	struct fixture *f = *state;
+	const struct ttrpc_conn *conn =
+		container_of(f->server->conns.next, struct ttrpc_conn, link);
+
+	f->reply_size = 100000;
+	send_request(f, 1, metrics);
+	expect_response(f, 1, WIRE_OK, "");
+	assert_true(frames_has_memory(&conn->frames));
+	while (frames_has_memory(&conn->frames))
+		assert_int_equal(loop_run_once(f->loop, NS_PER_S), 0);
+	/* More than is ever kept goes at once. */
+	f->reply_size = 1 << 20;
+	send_request(f, 3, metrics);
+	expect_response(f, 3, WIRE_OK, "");
+	assert_null(conn->frames.out.data);
+	expect_alive(f, 5);
+	/* In the middle of a frame nothing is lost. */
+	send_header(f, 2, 7, TTRPC_REQUEST);
+	send_bytes(f, "\x0a", 1);
+	while (f->server->deadlines.root || conn->frames.in.end == 0)
+		assert_int_equal(loop_run_once(f->loop, NS_PER_S), 0);
+	send_bytes(f, "\0", 1);
+	expect_response(f, 7, WIRE_INVALID_ARGUMENT, " service does not exist");
+}
+
 static uint32_t next_random(uint32_t *state)
 {
 	*state ^= *state << 13;
@@ -307,6 +336,7 @@ int main(void)
 		TEST(decoded_bytes_are_bounded_per_call),
 		TEST(decoded_bytes_are_bounded_per_connection),
 		TEST(connections_are_bounded),
+		STARTED(an_idle_connection_keeps_no_buffer),
 		STARTED(random_frames_do_no_harm),
 		STARTED(no_memory_is_survived),
 	};
