@@ -30,7 +30,8 @@ save_machine() {
 setup() {
 	[[ -z ${kihon_file:-} ]] || kihon_only
 	playground_environment
-	id=e2e-$BATS_SUITE_TEST_NUMBER
+	# A sandbox id is unique on the machine: two playgrounds must not use the same.
+	id=$playground_name-$BATS_SUITE_TEST_NUMBER
 	tmp=$BATS_TEST_TMPDIR
 	cp "$KATA_CONF_FILE" "$tmp/configuration.saved"
 	save_machine "$tmp/before"
