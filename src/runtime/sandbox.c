@@ -241,8 +241,8 @@ static int dial_agent(struct sandbox *sb, struct err *err)
 	if (r < 0)
 		return r;
 	if (hypervisor_port_address(sb->hv, config->log_port, log_address) < 0 ||
-		agent_log_new(sb->loop, log_address, agent_retry_ns(config),
-			deadline_ns, &sb->log, &ignored) < 0)
+		agent_log_new(sb->loop, log_address, agent_retry_ns(config), deadline_ns, &sb->log,
+			&ignored) < 0)
 		log_write(LOG_WARN, "sandbox", "no log from the guest", "error", ignored.msg, NULL);
 	return 0;
 }

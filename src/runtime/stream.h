@@ -40,6 +40,7 @@ void stream_out_close(struct stream_out *s);
 
 struct stream_in;
 
+/* Finds the fifo; a writer has a reader from start on. */
 int stream_in_new(const struct stream_config *config, bool terminal, struct stream_in **ret,
 	struct err *err) must_check;
 void stream_in_free(struct stream_in *s);

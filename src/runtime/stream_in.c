@@ -12,6 +12,8 @@ struct stream_in {
 	struct stream_config config; /* its path is not kept */
 	bool is_terminal;
 	struct agent *agent;	    /* borrowed; NULL before start */
+	int path_fd;		    /* owned: the fifo, until start; -1: none */
+	bool is_finished;	    /* CloseIO has been asked for */
 	int read_fd;		    /* owned; -1: no fifo, or closed */
 	int write_fd;		    /* owned: keeps the fifo from ending; -1 once finished */
 	struct source *readable;    /* owned; parked while a call is in flight */
@@ -28,9 +30,10 @@ void stream_in_close(struct stream_in *s)
 	s->call = NULL;
 	source_free(s->readable);
 	s->readable = NULL;
+	close_fd(s->path_fd);
 	close_fd(s->read_fd);
 	close_fd(s->write_fd);
-	s->read_fd = s->write_fd = -1;
+	s->path_fd = s->read_fd = s->write_fd = -1;
 	buf_fini(&s->chunk);
 }
 
@@ -132,16 +135,14 @@ int stream_in_new(
 
 	if (!s)
 		return err_sys(err, ENOMEM, "open stdio");
-	*s = (struct stream_in){
-		.config = *config, .is_terminal = terminal, .read_fd = -1, .write_fd = -1};
+	*s = (struct stream_in){.config = *config,
+		.is_terminal = terminal,
+		.path_fd = -1,
+		.read_fd = -1,
+		.write_fd = -1};
 	s->config.path = NULL;
 	if (config->path[0])
-		r = fifo_open(config->path, &s->read_fd, &s->write_fd, err);
-	if (r == 0 && s->read_fd >= 0) {
-		r = loop_add_io(config->loop, s->read_fd, 0, on_readable, s, &s->readable);
-		if (r < 0)
-			err_sys(err, -r, "watch %s", config->path);
-	}
+		r = s->path_fd = fifo_find(config->path, err);
 	if (r < 0) {
 		stream_in_free(s);
 		return r;
@@ -158,25 +159,42 @@ void stream_in_free(struct stream_in *s)
 	free(s);
 }
 
+/*
+ * Only now: ctr copies its stdin as soon as the fifo has a reader, and tells of its end by CloseIO
+ * only if Create has been answered by then. With a reader from the start, a short input would have
+ * ended unheard long before a VM has booted.
+ */
+static int open_fifo(struct stream_in *s)
+{
+	struct err err = ERR_INIT;
+	int r = fifo_open(s->path_fd, &s->read_fd, &s->write_fd, &err);
+
+	close_fd(take_fd(&s->path_fd));
+	if (r == 0)
+		r = loop_add_io(s->config.loop, s->read_fd, EPOLLIN, on_readable, s, &s->readable);
+	if (r == 0 && s->is_finished)
+		stream_in_finish(s);
+	return r;
+}
+
 int stream_in_start(struct stream_in *s, struct agent *agent)
 {
-	s->agent = agent;
-	if (s->readable)
-		return source_set_events(s->readable, EPOLLIN);
-	/* No stdin at all: the process reads an end of file, as from /dev/null. */
-	if (!s->is_terminal) {
-		Grpc__CloseStdinRequest request = GRPC__CLOSE_STDIN_REQUEST__INIT;
+	Grpc__CloseStdinRequest request = GRPC__CLOSE_STDIN_REQUEST__INIT;
 
-		request.container_id = (char *)(uintptr_t)s->config.cid;
-		request.exec_id = (char *)(uintptr_t)s->config.eid;
-		return agent_call(
-			agent, AGENT_CLOSE_STDIN, &request.base, on_stdin_closed, s, &s->call);
-	}
-	return 0;
+	s->agent = agent;
+	if (s->path_fd >= 0)
+		return open_fifo(s);
+	if (s->is_terminal)
+		return 0;
+	/* No stdin at all: the process reads an end of file, as from /dev/null. */
+	request.container_id = (char *)(uintptr_t)s->config.cid;
+	request.exec_id = (char *)(uintptr_t)s->config.eid;
+	return agent_call(agent, AGENT_CLOSE_STDIN, &request.base, on_stdin_closed, s, &s->call);
 }
 
 void stream_in_finish(struct stream_in *s)
 {
+	s->is_finished = true;
 	close_fd(s->write_fd);
 	s->write_fd = -1;
 }

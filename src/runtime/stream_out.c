@@ -144,6 +144,13 @@ static void read_next(struct stream_out *s)
 		end(s);
 }
 
+static int open_fifo(struct stream_out *s, const char *path, struct err *err)
+{
+	auto_fd int path_fd = fifo_find(path, err);
+
+	return path_fd < 0 ? path_fd : fifo_open(path_fd, &s->read_fd, &s->write_fd, err);
+}
+
 int stream_out_new(const struct stream_config *config, enum agent_method method,
 	struct stream_out **ret, struct err *err)
 {
@@ -156,7 +163,7 @@ int stream_out_new(const struct stream_config *config, enum agent_method method,
 		.config = *config, .method = method, .read_fd = -1, .write_fd = -1};
 	s->config.path = NULL;
 	if (config->path[0])
-		r = fifo_open(config->path, &s->read_fd, &s->write_fd, err);
+		r = open_fifo(s, config->path, err);
 	if (r == 0) {
 		r = loop_add_timer(config->loop, INT64_MAX, on_impatient, s, &s->timer);
 		if (r == 0 && s->write_fd >= 0)

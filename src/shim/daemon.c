@@ -63,6 +63,13 @@ static int own_mounts(struct err *err)
 	return r < 0 ? err_sys(err, -r, "make a mount namespace") : 0;
 }
 
+/* Executed by way of /proc/self/exe, the process would be called "exe". 15 characters, as comm has.
+ */
+static void take_name(void)
+{
+	(void)prctl(PR_SET_NAME, "containerd-shim");
+}
+
 /* The stop of a systemd scope sends SIGTERM to everything in it: containerd decides when we end. */
 static void ignore_signals(void)
 {
@@ -116,6 +123,7 @@ int daemon_run(const struct cli *cli, struct err *err)
 	if (r < 0)
 		return r;
 	address_of(cli->address, cli->name_space, cli->id, socket_path);
+	take_name();
 	open_log(cli);
 	ignore_signals();
 	share_core();

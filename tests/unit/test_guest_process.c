@@ -443,6 +443,21 @@ static void stdin_ends_by_closeio_alone(void **state)
 	assert_int_equal(open(f->in, O_WRONLY | O_NONBLOCK | O_CLOEXEC), -1);
 }
 
+static void a_closeio_before_the_start_is_remembered(void **state)
+{
+	struct fixture *f = *state;
+
+	f->read_hangs = true;
+	make(f, "", false, true);
+	/* ctr's copying must not begin, and end, before Create has been answered. */
+	assert_int_equal(open(f->in, O_WRONLY | O_NONBLOCK | O_CLOEXEC), -1);
+	assert_int_equal(errno, ENXIO);
+	guest_process_close_stdin(f->p);
+	start(f);
+	run_until(f, &f->n_closes, 1);
+	assert_int_equal(buf_len(&f->written), 0);
+}
+
 static void a_failed_start_is_no_exit(void **state)
 {
 	struct fixture *f = *state;
@@ -589,6 +604,7 @@ int main(void)
 		TEST(a_killed_process_ends_without_its_reader),
 		TEST(output_without_fifos_is_drained),
 		TEST(stdin_ends_by_closeio_alone),
+		TEST(a_closeio_before_the_start_is_remembered),
 		TEST(a_failed_start_is_no_exit),
 		TEST(a_lost_agent_is_status_255),
 		TEST(an_agent_that_hangs_up_is_told_after_its_calls),
