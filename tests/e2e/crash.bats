@@ -33,7 +33,7 @@ kill_helper() {
 
 @test "kill -9 of vsockd" {
 	[[ ! -e /dev/vhost-vsock ]] || skip "the kernel's vhost-vsock serves here"
-	ends_after 255 kill_helper kata-vsockd
+	ends_after 255 kill_helper vsockd
 }
 
 kill_shim() {

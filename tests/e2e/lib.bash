@@ -123,10 +123,10 @@ shim_pid() {
 	return 1
 }
 
-# helper_pid NAME: the shim's child whose name begins so (qemu-system, virtiofsd, kata-vsockd).
+# helper_pid NAME: the shim's child whose name begins so (qemu-system, virtiofsd, vsockd).
 helper_pid() {
 	local pid
-	pid=$(pgrep -P "$(shim_pid)" "^$1" | head -n 1)
+	pid=$(pgrep -P "$(shim_pid)" "^(kata-)?$1" | head -n 1)
 	[[ -n $pid ]] && echo "$pid"
 }
 

@@ -34,7 +34,7 @@ size=100000000
 	head -c 1000000 <&"$reader" > "$tmp/out"
 	shim=$(shim_pid)
 	before[$shim]=$(rss_kib "$shim")
-	for name in kata-vsockd virtiofsd; do
+	for name in vsockd virtiofsd; do
 		pid=$(helper_pid "$name") && before[$pid]=$(rss_kib "$pid")
 	done
 	sleep 10

@@ -31,7 +31,7 @@ run_quietly() {
 	shift
 	if ! "$@" > "$log" 2>&1 < /dev/null; then
 		tail -n 40 "$log" >&2
-		say "failed: $* (whole output: $log)"
+		say "failed: ${*:1:6}$( (($# <= 6)) || echo " ...") (whole output: $log)"
 		return 1
 	fi
 }

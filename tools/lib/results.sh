@@ -17,11 +17,11 @@ note() {
 check() {
 	local name=$1
 	shift
-	if run_quietly "${results%/*}/${name//[ \/]/-}.log" "$@"; then
+	if run_quietly "${results%/*}/${name//[ :\/]/-}.log" "$@"; then
 		note pass "$name"
 		say "  ok: $name"
 	else
-		note fail "$name" "see ${results%/*}/${name//[ \/]/-}.log"
+		note fail "$name" "see ${results%/*}/${name//[ :\/]/-}.log"
 	fi
 }
 
@@ -49,7 +49,7 @@ note_tap() {
 bats_suite() {
 	local name=$1 tap
 	shift
-	tap=${results%/*}/${name//[ \/]/-}.tap
+	tap=${results%/*}/${name//[ :\/]/-}.tap
 	bats --formatter tap --print-output-on-failure "$@" < /dev/null 2>&1 | tee "$tap" | sed -u 's/^/  /' >&2 || true
 	note_tap "$name" "$tap"
 }
