@@ -59,7 +59,8 @@ static void what_cannot_run_is_named(void **state)
 		{"[\"\"]", "exec: \"\": executable file not found in $PATH", ENOENT},
 		{"[\"/etc\"]", "exec: \"/etc\": is a directory", EISDIR},
 		{"[\"/etc/passwd\"]", "exec: \"/etc/passwd\": permission denied", EACCES},
-		{"[\"/nosuch/file\"]", "exec: \"/nosuch/file\": no such file or directory", ENOENT},
+		{"[\"/nosuch/file\"]",
+			"exec: \"/nosuch/file\": stat /nosuch/file: no such file or directory", ENOENT},
 		{"[\"/bin/sh/x\"]", "exec: \"/bin/sh/x\": not a directory", ENOTDIR},
 		{"[\"plain\"]", "exec: \"plain\": executable file not found in $PATH", ENOENT},
 	};

@@ -58,7 +58,9 @@ void guest_init(struct guest *g, uint64_t features)
 		.dial = on_dial,
 		.data = g};
 
-	*g = (struct guest){.dir = "/tmp/kihon-vsock-XXXXXX"};
+	/* Too large for a compound literal, which would lie on the stack. */
+	memset(g, 0, sizeof(*g));
+	snprintf(g->dir, sizeof(g->dir), "/tmp/kihon-vsock-XXXXXX");
 	assert_non_null(mkdtemp(g->dir));
 	a = address(g);
 	g->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

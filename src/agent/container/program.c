@@ -58,6 +58,9 @@ int program_find(const char *name, const char *path_var, char **ret, struct err 
 
 	if (strchr(name, '/')) {
 		r = check(name);
+		if (r == -ENOENT)
+			return err_set(err, ENOENT,
+				"exec: \"%s\": stat %s: no such file or directory", name, name);
 		if (r < 0)
 			return program_exec_error(name, -r, err);
 		*ret = strdup(name);
