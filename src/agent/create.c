@@ -253,8 +253,10 @@ static void on_cancel(void *data)
 {
 	struct container *c = data;
 
-	err_status(&c->failure, ECANCELED, WIRE_CANCELLED, "container %s: creation was cancelled",
-		c->id);
+	/* Its time may have run out for the launch first. */
+	if (!err_is_set(&c->failure))
+		err_status(&c->failure, ECANCELED, WIRE_CANCELLED,
+			"container %s: creation was cancelled", c->id);
 	container_remove(c, NULL);
 }
 

@@ -255,7 +255,10 @@ void output_finish(struct output *o, output_drained_fn *fn, void *data)
 	o->on_drained = fn;
 	o->data = data;
 	o->finishing = true;
-	if (o->fd < 0 || (poll(&p, 1, 0) == 1 && (p.revents & (POLLIN | POLLHUP)) == POLLHUP))
+	if (o->fd < 0)
+		set_drained(o);
+	/* Who has read so far comes for the end too, and is to find it. */
+	else if (!o->was_read && poll(&p, 1, 0) == 1 && (p.revents & (POLLIN | POLLHUP)) == POLLHUP)
 		at_end(o);
 	else
 		source_set_deadline(o->grace, clock_now_ns() + GRACE_NS);

@@ -8,10 +8,11 @@
  * leaves the data in the pipe, which fills up and stops the writer, so nothing here grows. The end
  * of the data (for a terminal: EIO) is answered with an empty reply.
  *
- * A process may leave others behind that hold the writing end for ever. So once it has ended, an
- * output that is empty counts as drained after a short time without data; one with data in it that
- * somebody has been reading is drained when it has been read, and one that nobody ever read is not
- * waited for.
+ * Once the process has ended, its output is drained when its end has been read. There are outputs
+ * whose end nobody will read: one that nobody ever read, one whose reader does not come back, one
+ * that a process left behind holds open. So an output also counts as drained when nothing has come
+ * out of it for a short time, unless there is data in it and somebody has been reading it: then he
+ * is only slow.
  */
 #include "base/list.h"
 #include "loop/loop.h"

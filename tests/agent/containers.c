@@ -197,14 +197,20 @@ int signal_process(
 	return call(f, "SignalProcess", &request.base, err);
 }
 
-void wait_start(struct fixture *f, const char *id, const char *exec_id, struct reply *reply)
+void wait_start_on(struct fixture *f, struct ttrpc_client *client, const char *id,
+	const char *exec_id, struct reply *reply)
 {
 	Grpc__WaitProcessRequest request = GRPC__WAIT_PROCESS_REQUEST__INIT;
 
 	request.container_id = text(id);
 	request.exec_id = text(exec_id);
-	call_start(
-		f, "WaitProcess", &request.base, &grpc__wait_process_response__descriptor, reply);
+	call_start_on(f, client, "WaitProcess", &request.base, 0,
+		&grpc__wait_process_response__descriptor, reply);
+}
+
+void wait_start(struct fixture *f, const char *id, const char *exec_id, struct reply *reply)
+{
+	wait_start_on(f, f->client, id, exec_id, reply);
 }
 
 int wait_code(const struct reply *reply)
@@ -239,14 +245,15 @@ void read_start(struct fixture *f, const char *method, const char *id, const cha
 	call_start(f, method, &request.base, &grpc__read_stream_response__descriptor, reply);
 }
 
-void read_start_timeout(struct fixture *f, const char *id, int64_t timeout_ns, struct reply *reply)
+void read_start_on(struct fixture *f, struct ttrpc_client *client, const char *id,
+	int64_t timeout_ns, struct reply *reply)
 {
 	Grpc__ReadStreamRequest request = GRPC__READ_STREAM_REQUEST__INIT;
 
 	request.container_id = text(id);
 	request.has_len = 1;
 	request.len = 100;
-	call_start_on(f, f->client, "ReadStdout", &request.base, timeout_ns,
+	call_start_on(f, client, "ReadStdout", &request.base, timeout_ns,
 		&grpc__read_stream_response__descriptor, reply);
 }
 

@@ -84,7 +84,7 @@ static void exec_agent(const struct fixture *f)
 	_exit(127);
 }
 
-static int connect_socket(const struct fixture *f)
+int fixture_socket(const struct fixture *f)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -104,7 +104,7 @@ struct ttrpc_client *fixture_connect(struct fixture *f)
 {
 	struct ttrpc_client *client;
 
-	assert_int_equal(ttrpc_client_new(f->loop, connect_socket(f), NULL, NULL, &client), 0);
+	assert_int_equal(ttrpc_client_new(f->loop, fixture_socket(f), NULL, NULL, &client), 0);
 	return client;
 }
 

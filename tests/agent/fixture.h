@@ -42,6 +42,8 @@ int fixture_tear_down(void **state);
 
 /* Another connection to the same agent; freed by its user. */
 struct ttrpc_client *fixture_connect(struct fixture *f);
+/* A bare socket. */
+int fixture_socket(const struct fixture *f);
 
 /* A call in flight. reply is owned; NULL after a failure or when no descriptor was given. */
 struct reply {
@@ -96,11 +98,14 @@ int signal_process(
 /* The exit code, or minus the status of a failed call. */
 int wait_process(struct fixture *f, const char *id, const char *exec_id);
 void wait_start(struct fixture *f, const char *id, const char *exec_id, struct reply *reply);
+void wait_start_on(struct fixture *f, struct ttrpc_client *client, const char *id,
+	const char *exec_id, struct reply *reply);
 int wait_code(const struct reply *reply);
 
 void read_start(struct fixture *f, const char *method, const char *id, const char *exec_id,
 	uint32_t len, struct reply *reply);
-void read_start_timeout(struct fixture *f, const char *id, int64_t timeout_ns, struct reply *reply);
+void read_start_on(struct fixture *f, struct ttrpc_client *client, const char *id,
+	int64_t timeout_ns, struct reply *reply);
 /* Appends what a read that is done gave, and frees it; 0 at the end, or minus a status. */
 int read_result(struct reply *reply, struct buf *out);
 /* Appends what one read gives; 0 at the end, or minus a status. */
