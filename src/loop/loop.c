@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Theory of operation: every source is one fd in one epoll set, except timers, which share the
- * loop's epoll timeout: the armed ones are kept in a list and the nearest is searched for (a pod has
- * tens of them, and a heap would be more code than it saves). A freed source leaves the epoll set at
- * once; its memory goes when the current round of events is over, so that an event already fetched
- * for it is recognised as stale.
+ * loop's epoll timeout: the armed ones are kept in a list and the nearest is searched for (a pod
+ * has tens of them, and a heap would be more code than it saves). A freed source leaves the epoll
+ * set at once; its memory goes when the current round of events is over, so that an event already
+ * fetched for it is recognised as stale.
  */
 #include "loop/loop.h"
 
@@ -17,6 +17,8 @@
 #include "base/list.h"
 
 enum { EVENTS_PER_ROUND = 32 };
+/* As if it had left with 255. */
+enum { LOST_STATUS = 255 << 8 };
 enum source_kind { SOURCE_IO, SOURCE_TIMER, SOURCE_SIGNAL, SOURCE_CHILD };
 
 struct source {
@@ -28,6 +30,7 @@ struct source {
 	uint32_t events;     /* io: what is being waited for */
 	bool polled;	     /* in the epoll set */
 	int64_t deadline_ns; /* timers; INT64_MAX: not armed */
+	uint64_t armed_in;   /* timers: the loop's round in which it was armed */
 	pid_t pid;	     /* children */
 	void *data;	     /* borrowed from the caller */
 	union {
@@ -41,7 +44,8 @@ struct source {
 struct loop {
 	int epoll_fd;
 	struct list sources, timers, dead;
-	bool stopped;
+	uint64_t round; /* counts calls of fire_timers */
+	bool dispatching, stopped;
 	int code;
 };
 
@@ -67,7 +71,7 @@ int loop_new(struct loop **ret)
 
 static void bury(struct loop *loop)
 {
-	LIST_FOREACH_SAFE(s, &loop->dead, struct source, link) {
+	LIST_FOREACH_SAFE (s, &loop->dead, struct source, link) {
 		list_remove(&s->link);
 		free(s);
 	}
@@ -89,6 +93,13 @@ void loop_stop(struct loop *loop, int code)
 	loop->code = code;
 }
 
+static void poll_stop(struct source *s)
+{
+	if (s->polled)
+		(void)epoll_ctl(s->loop->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+	s->polled = false;
+}
+
 static void dispatch_signal(struct source *s)
 {
 	struct signalfd_siginfo info;
@@ -99,13 +110,14 @@ static void dispatch_signal(struct source *s)
 
 static void dispatch_child(struct source *s)
 {
-	int status;
+	int status = LOST_STATUS;
+	pid_t pid = waitpid(s->pid, &status, WNOHANG);
 
-	if (waitpid(s->pid, &status, WNOHANG) != s->pid)
+	if (pid == 0 || (pid < 0 && errno == EINTR))
 		return;
-	/* Fires once: the pidfd of a reaped child stays readable for ever. */
-	(void)epoll_ctl(s->loop->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
-	s->polled = false;
+	/* Fires once, also for a child that somebody else has reaped (ECHILD): its pidfd would stay
+	 * readable for ever. */
+	poll_stop(s);
 	s->fn.child(s->data, s->pid, status);
 }
 
@@ -130,12 +142,16 @@ static void fire_timers(struct loop *loop)
 {
 	int64_t now = clock_now_ns();
 
-	/* A callback may free or re-arm any timer, so the search starts over after each. */
+	/* A callback may free or arm any timer, so the search starts over after each. One that is
+	 * armed meanwhile waits for the next round, even if it is due: else a timer that arms
+	 * itself for the past would starve everything else. */
+	loop->round++;
 	for (;;) {
 		struct source *due = NULL;
 
-		LIST_FOREACH(s, &loop->timers, struct source, link)
-			if (s->deadline_ns <= now && (!due || s->deadline_ns < due->deadline_ns))
+		LIST_FOREACH (s, &loop->timers, struct source, link)
+			if (s->deadline_ns <= now && s->armed_in != loop->round &&
+				(!due || s->deadline_ns < due->deadline_ns))
 				due = s;
 		if (!due)
 			return;
@@ -148,7 +164,7 @@ static int timeout_ms(const struct loop *loop, int64_t limit_ns)
 {
 	int64_t nearest = INT64_MAX, wait_ns;
 
-	LIST_FOREACH(s, &loop->timers, struct source, link)
+	LIST_FOREACH (s, &loop->timers, struct source, link)
 		if (s->deadline_ns < nearest)
 			nearest = s->deadline_ns;
 	if (nearest == INT64_MAX && limit_ns < 0)
@@ -169,6 +185,8 @@ int loop_run_once(struct loop *loop, int64_t timeout_ns)
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
+	assert(!loop->dispatching);
+	loop->dispatching = true;
 	for (int i = 0; i < n; i++) {
 		struct source *s = events[i].data.ptr;
 
@@ -176,19 +194,20 @@ int loop_run_once(struct loop *loop, int64_t timeout_ns)
 			dispatch(s, events[i].events);
 	}
 	fire_timers(loop);
+	loop->dispatching = false;
 	bury(loop);
 	return 0;
 }
 
 int loop_run(struct loop *loop)
 {
-	loop->stopped = false;
 	while (!loop->stopped) {
 		int r = loop_run_once(loop, -1);
 
 		if (r < 0)
 			return r;
 	}
+	loop->stopped = false;
 	return loop->code;
 }
 
@@ -214,13 +233,6 @@ static int poll_start(struct source *s, uint32_t events)
 	return 0;
 }
 
-static void poll_stop(struct source *s)
-{
-	if (s->polled)
-		(void)epoll_ctl(s->loop->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
-	s->polled = false;
-}
-
 int source_set_events(struct source *s, uint32_t events)
 {
 	int r = 0;
@@ -237,8 +249,8 @@ int source_set_events(struct source *s, uint32_t events)
 	return r;
 }
 
-int loop_add_io(struct loop *loop, int fd, uint32_t events, loop_io_fn *fn, void *data,
-	struct source **ret)
+int loop_add_io(
+	struct loop *loop, int fd, uint32_t events, loop_io_fn *fn, void *data, struct source **ret)
 {
 	struct source *s = source_new(loop, SOURCE_IO, fd, data);
 	int r;
@@ -256,15 +268,15 @@ int loop_add_io(struct loop *loop, int fd, uint32_t events, loop_io_fn *fn, void
 	return 0;
 }
 
-int loop_add_timer(struct loop *loop, int64_t deadline_ns, loop_timer_fn *fn, void *data,
-	struct source **ret)
+int loop_add_timer(
+	struct loop *loop, int64_t deadline_ns, loop_timer_fn *fn, void *data, struct source **ret)
 {
 	struct source *s = source_new(loop, SOURCE_TIMER, -1, data);
 
 	if (!s)
 		return -ENOMEM;
 	s->fn.timer = fn;
-	s->deadline_ns = deadline_ns;
+	source_set_deadline(s, deadline_ns);
 	list_add(&loop->timers, &s->link);
 	*ret = s;
 	return 0;
@@ -274,6 +286,7 @@ void source_set_deadline(struct source *s, int64_t deadline_ns)
 {
 	assert(s->kind == SOURCE_TIMER);
 	s->deadline_ns = deadline_ns;
+	s->armed_in = s->loop->round;
 }
 
 /* Adds a source that owns its fd; frees both on failure. */
@@ -291,14 +304,16 @@ static int add_owned(struct loop *loop, struct source *s, struct source **ret)
 	return 0;
 }
 
-int loop_add_signal(struct loop *loop, int signo, loop_signal_fn *fn, void *data, struct source **ret)
+int loop_add_signal(
+	struct loop *loop, int signo, loop_signal_fn *fn, void *data, struct source **ret)
 {
 	struct source *s;
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
-	sigaddset(&set, signo);
+	if (sigaddset(&set, signo) < 0)
+		return -errno;
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
