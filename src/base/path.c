@@ -3,13 +3,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-enum { MAX_ID = 128, MAX_DEPTH = 256 };
+enum { MAX_ID = 128, MAX_DEPTH = 64 };
 
 static int open_resolved(int dir_fd, const char *path, int flags, mode_t mode, uint64_t resolve)
 {
@@ -29,8 +30,8 @@ static int open_resolved(int dir_fd, const char *path, int flags, mode_t mode, u
 
 int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
 {
-	return open_resolved(root_fd, *path ? path : ".", flags, mode,
-		RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	return open_resolved(
+		root_fd, *path ? path : ".", flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 /* Makes prefix, of which all but the last component (name, inside prefix) is there. */
@@ -127,9 +128,34 @@ int path_mkdir(const char *path, mode_t mode)
 	return 0;
 }
 
-static int remove_entry(int dir_fd, const char *name, int depth);
+/*
+ * Each level of the walk holds an fd, and whoever filled the tree may have nested it as deep as
+ * they liked: what lies deeper than MAX_DEPTH is moved up to the top, to be removed in another
+ * pass.
+ */
+struct removal {
+	int top_fd;
+	unsigned n_moved; /* in all passes: names for what is moved */
+};
 
-static int remove_children(int fd, int depth)
+static int remove_entry(struct removal *removal, int dir_fd, const char *name, int depth);
+
+static int move_up(struct removal *removal, int dir_fd, const char *name)
+{
+	char to[32];
+	long r;
+
+	/* A name that the tree has already (hostile again) only means trying the next. */
+	do {
+		snprintf(to, sizeof(to), ".remove-%u", removal->n_moved++);
+		/* musl 1.2.3 has no wrapper. */
+		r = syscall(SYS_renameat2, dir_fd, name, removal->top_fd, to, RENAME_NOREPLACE);
+	} while (r < 0 && errno == EEXIST);
+	return r < 0 ? -errno : 0;
+}
+
+/* Takes fd. */
+static int remove_children(struct removal *removal, int fd, int depth)
 {
 	int first_error = 0;
 	struct dirent *entry;
@@ -144,7 +170,7 @@ static int remove_children(int fd, int depth)
 
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
-		r = remove_entry(dirfd(dir), entry->d_name, depth + 1);
+		r = remove_entry(removal, dirfd(dir), entry->d_name, depth + 1);
 		if (r < 0 && first_error == 0)
 			first_error = r;
 	}
@@ -152,24 +178,62 @@ static int remove_children(int fd, int depth)
 	return first_error;
 }
 
-static int remove_entry(int dir_fd, const char *name, int depth)
+static int open_dir_here(int dir_fd, const char *name)
 {
-	int fd, r;
+	return open_resolved(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
+		RESOLVE_NO_XDEV | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+}
 
-	if (depth > MAX_DEPTH)
-		return -ELOOP;
+/* 1: it is a directory and was left. */
+static int remove_file(int dir_fd, const char *name)
+{
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	fd = open_resolved(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
-		RESOLVE_NO_XDEV | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	return errno == EISDIR || errno == EPERM ? 1 : -errno;
+}
+
+static int remove_empty_dir(int dir_fd, const char *name)
+{
+	return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int remove_entry(struct removal *removal, int dir_fd, const char *name, int depth)
+{
+	int fd, r = remove_file(dir_fd, name);
+
+	if (r <= 0)
+		return r;
+	if (depth > MAX_DEPTH)
+		return move_up(removal, dir_fd, name);
+	fd = open_dir_here(dir_fd, name);
 	if (fd < 0)
 		return fd;
-	r = remove_children(fd, depth);
-	if (r < 0)
+	r = remove_children(removal, fd, depth);
+	return r < 0 ? r : remove_empty_dir(dir_fd, name);
+}
+
+static int remove_top(int dir_fd, const char *name)
+{
+	auto_fd int top_fd = -1;
+	struct removal removal;
+	unsigned n_before;
+	int r = remove_file(dir_fd, name);
+
+	if (r <= 0)
 		return r;
-	return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+	top_fd = open_dir_here(dir_fd, name);
+	if (top_fd < 0)
+		return top_fd;
+	removal = (struct removal){.top_fd = top_fd};
+	do {
+		int fd = open_dir_here(top_fd, ".");
+
+		n_before = removal.n_moved;
+		if (fd < 0)
+			return fd;
+		r = remove_children(&removal, fd, 0);
+	} while (r == 0 && removal.n_moved != n_before);
+	return r < 0 ? r : remove_empty_dir(dir_fd, name);
 }
 
 int path_remove_tree(int dir_fd, const char *name)
@@ -179,7 +243,7 @@ int path_remove_tree(int dir_fd, const char *name)
 	const char *slash = strrchr(name, '/');
 
 	if (!slash)
-		return remove_entry(dir_fd, name, 0);
+		return remove_top(dir_fd, name);
 	if (!slash[1])
 		return -EINVAL;
 	/* RESOLVE_BENEATH wants a single component, so the (trusted) directory is opened first. */
@@ -189,7 +253,7 @@ int path_remove_tree(int dir_fd, const char *name)
 	parent_fd = openat(dir_fd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (parent_fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return remove_entry(parent_fd, slash + 1, 0);
+	return remove_top(parent_fd, slash + 1);
 }
 
 const char *path_of_fd(int fd, char text[static PATH_FD_SIZE])

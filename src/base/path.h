@@ -29,8 +29,12 @@ int path_create_in_root(int root_fd, const char *path, mode_t dir_mode) must_che
 /* mkdir -p of a trusted path. 0 also when it exists. */
 int path_mkdir(const char *path, mode_t mode) must_check;
 
-/* Removes what dir_fd/name is, recursively: never follows a link and never crosses into another
- * mount (-EXDEV, with what is outside the mount removed). 0 also when nothing is there. */
+/*
+ * Removes what dir_fd/name is, recursively and however deep: never follows a link and never crosses
+ * into another mount (-EXDEV for a directory, -EBUSY for a file, with what is outside the mount
+ * removed). 0 also when nothing is there. Nobody else may be writing in there. What stands before
+ * name's last component is trusted.
+ */
 int path_remove_tree(int dir_fd, const char *name) must_check;
 
 /* "/proc/self/fd/N": a path that names what fd is open on. */
