@@ -30,23 +30,24 @@ static void move_to_front(struct buf *b)
 
 uint8_t *buf_reserve(struct buf *b, size_t len)
 {
-	size_t need, cap;
+	size_t need, cap = b->cap ? b->cap : FIRST_SIZE;
 	uint8_t *data;
 
-	if (__builtin_add_overflow(buf_len(b), len, &need) || need > SIZE_MAX / 2 - 1)
+	if (__builtin_add_overflow(buf_len(b), len, &need) || need > SIZE_MAX / 4)
 		return NULL;
 	need++; /* the NUL behind the last byte */
 	if (b->data && b->cap - b->start >= need)
 		return b->data + b->end;
-	if (b->data && b->start >= b->cap / 2)
-		move_to_front(b);
-	if (b->data && b->cap - b->start >= need)
-		return b->data + b->end;
-	if (b->data)
-		move_to_front(b);
-	cap = b->cap ? b->cap : FIRST_SIZE;
+	/* Moving pays only if it makes much room: else a queue that stays nearly full would be
+	 * moved for every few bytes that leave it. */
+	if (b->data && b->start < b->cap / 2)
+		cap *= 2;
 	while (cap < need)
 		cap *= 2;
+	if (b->data)
+		move_to_front(b);
+	if (cap == b->cap)
+		return b->data + b->end;
 	data = realloc(b->data, cap);
 	if (!data)
 		return NULL;
