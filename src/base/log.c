@@ -9,13 +9,21 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 /* A record is built in a fixed buffer: logging must work when memory is gone. Longer ones are cut
  * inside their last value. 4 KiB is PIPE_BUF, so a record enters a pipe whole or not at all. */
 enum { RECORD_SIZE = 4096, TAIL_SIZE = 8, MSG_SIZE = 2048 };
+/* Values end here, so that an escape and the closing quote still fit; the message earlier, so that
+ * the keys behind it, which every record has, do too. */
+enum { VALUES_END = RECORD_SIZE - TAIL_SIZE - 8, MSG_END = RECORD_SIZE - 1024 };
+
+/* Of upstream's record format, not of the program. */
+#define LOG_VERSION "0.1.0"
 
 static struct log_config config = {.fd = -1, .level = LOG_INFO};
 static unsigned long n_dropped;
+static bool is_torn; /* the last record entered the sink in part */
 
 static const char *const short_names[] = {"TRCE", "DEBG", "INFO", "WARN", "ERRO", "CRIT"};
 static const char *const long_names[] = {"trace", "debug", "info", "warning", "error", "fatal"};
@@ -25,6 +33,7 @@ static_assert(ARRAY_SIZE(long_names) == LOG_LEVEL_COUNT, "a name for every level
 struct record {
 	char text[RECORD_SIZE];
 	size_t len;
+	bool has_pair;
 };
 
 static void put(struct record *r, const char *s, size_t len)
@@ -68,85 +77,86 @@ static void put_escaped(struct record *r, unsigned char c)
 	put_str(r, text);
 }
 
-/* How many bytes the UTF-8 sequence at s has, 0 if it is not valid there. */
-static size_t utf8_len(const unsigned char *s)
+/* Cut at byte end of the record. */
+static void put_value(struct record *r, const char *value, size_t end)
 {
-	size_t n = s[0] < 0x80 ? 1 : (s[0] & 0xe0) == 0xc0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 :
-		(s[0] & 0xf8) == 0xf0 ? 4 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
-static void put_value(struct record *r, const char *value)
-{
-	const unsigned char *s = (const unsigned char *)value;
+	size_t left = strlen(value);
 
 	put_str(r, "\"");
-	while (*s && r->len < RECORD_SIZE - TAIL_SIZE - 8) {
-		size_t n = utf8_len(s);
+	while (left > 0 && r->len < end) {
+		size_t n = utf8_sequence(value, left);
 
 		if (n > 1)
-			put(r, (const char *)s, n);
+			put(r, value, n);
 		else if (n == 1)
-			put_escaped(r, *s);
+			put_escaped(r, (unsigned char)*value);
 		else
 			put_str(r, "\\ufffd");
-		s += n ? n : 1;
+		n += n == 0;
+		value += n;
+		left -= n;
 	}
 	put_str(r, "\"");
 }
 
-static void put_pair(struct record *r, const char *key, const char *value)
+static void put_pair_until(struct record *r, const char *key, const char *value, size_t end)
 {
 	if (r->len + strlen(key) + 16 > RECORD_SIZE - TAIL_SIZE)
 		return;
-	if (r->len > 1)
+	if (r->has_pair)
 		put_str(r, config.format == LOG_JSON ? "," : " ");
+	r->has_pair = true;
 	if (config.format == LOG_JSON) {
-		put_value(r, key);
+		put_value(r, key, VALUES_END);
 		put_str(r, ":");
 	} else {
 		put_str(r, key);
 		put_str(r, "=");
 	}
-	put_value(r, value);
+	put_value(r, value, end);
 }
 
-static void put_header(struct record *r, enum log_level level, const char *subsystem, const char *msg)
+static void put_pair(struct record *r, const char *key, const char *value)
 {
-	char ts[CLOCK_TEXT_SIZE], pid[16];
+	put_pair_until(r, key, value, VALUES_END);
+}
+
+static void put_header(
+	struct record *r, enum log_level level, const char *subsystem, const char *msg)
+{
+	char ts[CLOCK_TEXT_SIZE], pid[16], lost[24];
 
 	clock_format(clock_real_ns(), ts);
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	put_pair(r, config.format == LOG_JSON ? "ts" : "time", ts);
 	put_pair(r, "level", config.format == LOG_JSON ? short_names[level] : long_names[level]);
-	put_pair(r, "msg", msg);
+	put_pair_until(r, "msg", msg, MSG_END);
 	put_pair(r, "name", config.name);
 	put_pair(r, "source", config.source);
 	put_pair(r, "subsystem", subsystem);
 	put_pair(r, "pid", pid);
-	put_pair(r, "version", "0.1.0");
+	put_pair(r, "version", LOG_VERSION);
 	if (config.id)
 		put_pair(r, "sandbox", config.id);
-}
-
-static void finish(struct record *r)
-{
-	char lost[24];
-	ssize_t n;
-
+	/* Before the record's own pairs, which may fill it. */
 	if (n_dropped) {
 		snprintf(lost, sizeof(lost), "%lu", n_dropped);
 		put_pair(r, "dropped-before", lost);
 	}
+}
+
+static void finish(struct record *r)
+{
+	ssize_t n;
+
 	if (config.format == LOG_JSON)
 		r->text[r->len++] = '}';
 	r->text[r->len++] = '\n';
 	n = write(config.fd, r->text, r->len);
 	n_dropped = n == (ssize_t)r->len ? 0 : n_dropped + 1;
+	/* A stream socket may take a part: the next record then starts on a line of its own. */
+	if (n > 0)
+		is_torn = n < (ssize_t)r->len;
 }
 
 void log_init(const struct log_config *c)
@@ -171,13 +181,17 @@ void log_set_fd(int fd)
 
 void log_write(enum log_level level, const char *subsystem, const char *msg, ...)
 {
-	struct record r = {.len = 0};
+	struct record r;
 	int saved = errno;
 	const char *key;
 	va_list ap;
 
 	if (level < config.level || config.fd < 0)
 		return;
+	r.len = 0;
+	r.has_pair = false;
+	if (is_torn)
+		put_str(&r, "\n");
 	if (config.format == LOG_JSON)
 		put_str(&r, "{");
 	put_header(&r, level, subsystem, msg);

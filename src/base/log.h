@@ -6,7 +6,8 @@
  * LOG_JSON is what the agent writes and hosts parse (spec of upstream's slog-json: ts, level, msg,
  * name, source, subsystem, pid as a string, version, then the record's own keys); LOG_LOGFMT is
  * what containerd's log fifo shows. A record that does not fit into the sink (its reader is slow or
- * gone) is dropped and counted; the next one that fits says how many were lost.
+ * gone) is dropped and counted; the next one that fits says how many were lost. The program ignores
+ * SIGPIPE. Values that are not UTF-8 are made so, a record longer than 4 KiB is cut.
  *
  *	log_write(LOG_INFO, "rpc", "container created", "cid", id, NULL);
  *	log_printf(LOG_WARN, "modules", "skip %s: %s", name, strerror(errno));
@@ -24,7 +25,7 @@ struct log_config {
 	const char *name;     /* the program's, e.g. "kata-agent"; borrowed for ever */
 	const char *source;   /* "agent", "shim"; borrowed for ever */
 	const char *id;	      /* sandbox id for every record, or NULL; borrowed for ever */
-	int fd;		      /* borrowed; -1: records are discarded */
+	int fd;		      /* borrowed; non-blocking if its reader may be slow; -1: none */
 };
 
 /* Before the first record; may be called again. Without it nothing is written. */
