@@ -135,11 +135,12 @@ static void end(struct vhost_user_backend *b, const struct err *err)
 
 static struct queue *queue_of(struct vhost_user_backend *b, const struct vq *vq)
 {
-	for (unsigned i = 0; i < b->device.n_queues; i++)
-		if (&b->queues[i].vq == vq)
-			return &b->queues[i];
-	assert(!"a queue of this backend");
-	return NULL;
+	unsigned i = 0;
+
+	while (i + 1 < b->device.n_queues && &b->queues[i].vq != vq)
+		i++;
+	assert(&b->queues[i].vq == vq);
+	return &b->queues[i];
 }
 
 /* Adds 1 to an eventfd. It fails if the counter is full, when the reader has enough to wake up for,

@@ -116,11 +116,12 @@ static enum vsock_op next_due(const struct vsock_conn *conn)
 	static const enum vsock_op order[] = {VSOCK_OP_RST, VSOCK_OP_REQUEST, VSOCK_OP_RESPONSE,
 		VSOCK_OP_CREDIT_UPDATE, VSOCK_OP_CREDIT_REQUEST, VSOCK_OP_SHUTDOWN};
 
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
-		if ((conn->due & (1U << order[i])) != 0)
-			return order[i];
-	assert(!"in the control list and nothing due");
-	return VSOCK_OP_RST;
+	size_t i = 0;
+
+	assert(conn->due != 0);
+	while (i + 1 < ARRAY_SIZE(order) && (conn->due & (1U << order[i])) == 0)
+		i++;
+	return order[i];
 }
 
 static bool send_control(struct vsock_conn *conn)

@@ -351,7 +351,8 @@ static const struct jail_rule few_rules[] = {
 	{.nr = SYS_getuid},
 	{.nr = SYS_fcntl, .arg = 1, .mask = UINT64_MAX, .value = F_GETFL},
 	{.nr = SYS_fcntl, .arg = 1, .mask = UINT64_MAX, .value = F_GETFD},
-	{.nr = SYS_getuid}, /* two lists may name the same call */
+	{.nr = SYS_getuid},	 /* two lists may name the same call */
+	{.nr = SYS_sigaltstack}, /* sanitizers, before a function that does not return */
 	JAIL_RULES_END,
 };
 
