@@ -51,3 +51,24 @@ setup() {
 	[[ $output == *"a.c:1: sprintf"* ]]
 	[[ $output == *"a.c:3: system"* ]]
 }
+
+@test "banned: a file of more than 1,000 lines fails, one of more than 600 is named" {
+	yes 'int x;' | head -n 1000 > "$tree/src/base/a.c"
+	run "$BATS_TEST_DIRNAME/banned" "$tree"
+	[ "$status" -eq 0 ]
+	[[ $output == *"a.c: 1000 lines"* ]]
+	yes 'int x;' | head -n 1001 > "$tree/src/base/a.c"
+	run "$BATS_TEST_DIRNAME/banned" "$tree"
+	[ "$status" -eq 1 ]
+	[[ $output == *"a.c:1001: more than 1000 lines"* ]]
+}
+
+@test "banned: a TODO needs the number of an issue" {
+	printf '/* TODO #12: x */\nint todo, TODOS;\n' > "$tree/src/base/a.c"
+	run "$BATS_TEST_DIRNAME/banned" "$tree"
+	[ "$status" -eq 0 ]
+	printf '\n/* TODO: x */\n' > "$tree/src/base/a.c"
+	run "$BATS_TEST_DIRNAME/banned" "$tree"
+	[ "$status" -eq 1 ]
+	[[ $output == *"a.c:2: TODO without"* ]]
+}
