@@ -91,6 +91,7 @@ static void close_because(struct ttrpc_client *client, const struct err *why)
 		return;
 	disconnect(client);
 	while (!list_is_empty(&client->pending))
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what it frees has left the list */
 		pending_finish(
 			container_of(client->pending.next, struct ttrpc_pending, link), NULL, why);
 	if (client->closed && !client->is_freed)

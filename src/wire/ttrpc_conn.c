@@ -178,8 +178,7 @@ static int read_frames(struct ttrpc_conn *conn)
 	return 0;
 }
 
-/* The peer has shut down its sending side: as upstream's, it has left, but gets what was answered.
- */
+/* The peer sends no more. As for upstream it has left, but it gets what was answered. */
 static void end_input(struct ttrpc_conn *conn)
 {
 	conn->state = CONN_ENDING;
@@ -204,6 +203,7 @@ static void on_io(void *data, int fd, uint32_t events)
 		end_input(conn);
 	else if (r < 0)
 		ttrpc_conn_close(conn);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it is held by the reference taken above */
 	conn->is_busy = false;
 	ttrpc_conn_kick(conn);
 	ttrpc_conn_unref(conn);

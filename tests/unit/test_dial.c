@@ -355,7 +355,7 @@ static void on_device(void *data, int fd, uint32_t events)
 	f->peers[i] = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(f->peers[i] >= 0);
 	if (!f->answers[i]) {
-		close_fd(take_fd(&f->peers[i]));
+		assert_int_equal(shutdown(f->peers[i], SHUT_WR), 0);
 		return;
 	}
 	/* Answers before it has read: the other end cannot tell, and nobody waits here. */

@@ -7,11 +7,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include "agent.pb-c.h"
 #include "base/clock.h"
 #include "health.pb-c.h"
+#include "oom.h"
+#include "wire/dial.h"
 #include "wire/message.h"
 #include "wire/status.h"
 #include "wire/ttrpc_client.h"
@@ -165,14 +168,19 @@ static void reply_wait(struct fixture *f, size_t i, int32_t status)
 	f->parked[i] = NULL;
 }
 
+static int try_check(struct fixture *f)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+
+	return ttrpc_client_call(f->client, "grpc.Health", "Check", &request.base, NS_PER_S,
+		&grpc__health_check_response__descriptor, on_reply, f, NULL);
+}
+
 static void a_call_is_answered_from_the_loop(void **state)
 {
 	struct fixture *f = *state;
-	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
 
-	assert_int_equal(ttrpc_client_call(f->client, "grpc.Health", "Check", &request.base, 0,
-				 &grpc__health_check_response__descriptor, on_reply, f, NULL),
-		0);
+	assert_int_equal(try_check(f), 0);
 	assert_int_equal(f->n_replies, 0);
 	run_until(f, &f->n_replies, 1);
 	assert_int_equal(f->n_failures, 0);
@@ -280,6 +288,81 @@ static void a_cancelled_call_is_not_called_back(void **state)
 	assert_int_equal(f->n_closed, 0);
 }
 
+/* Whatever fails, and at whichever end: the call ends, once. */
+static void a_call_survives_no_memory(void **state)
+{
+	OOM_SWEEP(n)
+	{
+		struct fixture *f;
+		int r;
+
+		tear_down(state);
+		set_up(state);
+		f = *state;
+		oom_arm(n);
+		r = try_check(f);
+		while (r == 0 && f->n_replies + f->n_failures == 0)
+			assert_int_equal(loop_run_once(f->loop, NS_PER_S), 0);
+		oom_disarm();
+		assert_true(r == 0 || r == -ENOMEM);
+		assert_int_equal(f->n_replies + f->n_failures, r == 0);
+	}
+}
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* The socket is taken over either way. */
+static void ends_that_cannot_be_made_close_their_socket(void **state)
+{
+	struct fixture *f = *state;
+	const struct ttrpc_server_config config = {
+		.methods = methods, .n_methods = ARRAY_SIZE(methods)};
+
+	OOM_SWEEP(n)
+	{
+		struct ttrpc_server *server = NULL;
+		int fds[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+		oom_arm(n);
+		if (ttrpc_server_new(f->loop, fds[0], &config, &server) == 0)
+			(void)!ttrpc_server_add(server, fds[1]);
+		else
+			close(fds[1]);
+		ttrpc_server_free(server);
+		oom_disarm();
+		assert_false(is_open(fds[0]) || is_open(fds[1]));
+	}
+	OOM_SWEEP(n)
+	{
+		struct ttrpc_client *client = NULL;
+		int fds[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+		oom_arm(n);
+		if (ttrpc_client_new(f->loop, fds[0], NULL, NULL, &client) == 0)
+			ttrpc_client_free(client);
+		oom_disarm();
+		assert_false(is_open(fds[0]));
+		close(fds[1]);
+	}
+	OOM_SWEEP(n)
+	{
+		const struct dial_config dial_config = {.address = "unix:///nowhere"};
+		struct dial *dial = NULL;
+		struct err err = ERR_INIT;
+
+		oom_arm(n);
+		if (dial_start(f->loop, &dial_config, NULL, NULL, &dial, &err) < 0)
+			assert_int_equal(err.code, ENOMEM);
+		dial_cancel(dial);
+		oom_disarm();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +380,9 @@ int main(void)
 			a_server_that_ends_fails_every_pending_call, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_cancelled_call_is_not_called_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_call_survives_no_memory, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			ends_that_cannot_be_made_close_their_socket, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

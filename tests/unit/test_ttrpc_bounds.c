@@ -6,11 +6,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/clock.h"
 #include "oom.h"
 #include "ttrpc_peer.h"
+#include "wire/dial.h"
 #include "wire/ttrpc_conn.h"
 
 static void a_frame_of_four_gigabytes_costs_nothing(void **state)
@@ -220,6 +224,50 @@ static void connections_are_bounded(void **state)
 	close(first[1]);
 }
 
+/* Returns what it was. */
+static rlim_t set_max_fds(rlim_t max)
+{
+	struct rlimit limit;
+	rlim_t old;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	old = limit.rlim_cur;
+	limit.rlim_cur = max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return old;
+}
+
+static void a_listener_rests_when_descriptors_are_out(void **state)
+{
+	struct ttrpc_server_config config = {0};
+	struct fixture *f = *state;
+	struct sockaddr_un own;
+	socklen_t len = sizeof(own);
+	char address[64];
+	int listen_fd, fd;
+	int64_t start_ns;
+	rlim_t old_max;
+
+	snprintf(address, sizeof(address), "unix://@test_ttrpc_bounds.%d", (int)getpid());
+	listen_fd = dial_listen(address, NULL);
+	assert_true(listen_fd >= 0);
+	assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&own, &len), 0);
+	fill_methods(&config, f);
+	assert_int_equal(ttrpc_server_new(f->loop, listen_fd, &config, &f->server), 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&own, len), 0);
+	frames_init(&f->peer, fd);
+	f->peer_open = true;
+	old_max = set_max_fds((rlim_t)fd + 1);
+	run(f);
+	/* Not woken over and over by a connection that cannot be accepted. */
+	start_ns = clock_now_ns();
+	assert_int_equal(loop_run_once(f->loop, 50 * NS_PER_MS), 0);
+	assert_true(clock_now_ns() - start_ns >= 50 * NS_PER_MS);
+	set_max_fds(old_max);
+	expect_alive(f, 1);
+}
+
 /* An agent is idle most of its life: its goal for all private memory is 100 kB. */
 static void an_idle_connection_keeps_no_buffer(void **state)
 {
@@ -336,6 +384,7 @@ int main(void)
 		TEST(decoded_bytes_are_bounded_per_call),
 		TEST(decoded_bytes_are_bounded_per_connection),
 		TEST(connections_are_bounded),
+		TEST(a_listener_rests_when_descriptors_are_out),
 		STARTED(an_idle_connection_keeps_no_buffer),
 		STARTED(random_frames_do_no_harm),
 		STARTED(no_memory_is_survived),

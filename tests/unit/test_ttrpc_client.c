@@ -11,7 +11,6 @@
 
 #include "agent.pb-c.h"
 #include "base/clock.h"
-#include "oom.h"
 #include "ttrpc.pb-c.h"
 #include "wire/frames.h"
 #include "wire/message.h"
@@ -393,6 +392,18 @@ static void a_call_into_a_dead_connection_fails_from_the_loop(void **state)
 	assert_int_equal(f->n_failures, 1);
 }
 
+static void a_server_that_will_not_read_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(shutdown(f->server.fd, SHUT_RD), 0);
+	assert_int_equal(call(f, 0, NULL), 0);
+	assert_int_equal(f->n_failures, 0);
+	run_until(f, &f->n_closed, 1);
+	assert_int_equal(f->n_failures, 1);
+	assert_string_equal(f->last.msg, "connection lost: Broken pipe");
+}
+
 static void a_server_that_does_not_read_blocks_nobody(void **state)
 {
 	Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
@@ -547,33 +558,6 @@ static void a_reply_over_the_budget_closes_the_connection(void **state)
 	assert_non_null(strstr(f->last.msg, "needs more memory"));
 }
 
-static void no_memory_is_survived(void **state)
-{
-	struct fixture *f = *state;
-
-	OOM_SWEEP(n)
-	{
-		int r;
-
-		tear_down(state);
-		set_up(state);
-		f = *state;
-		oom_arm(n);
-		r = call(f, NS_PER_S, NULL);
-		if (r == 0) {
-			oom_disarm();
-			send_exit(f, 1, 1);
-			oom_arm(n);
-			while (f->n_replies + f->n_closed == 0)
-				run(f);
-		} else {
-			assert_int_equal(r, -ENOMEM);
-			assert_true(oom_has_struck());
-		}
-		oom_disarm();
-	}
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -590,6 +574,7 @@ int main(void)
 		TEST(silence_ends_with_the_timeout),
 		TEST(a_server_that_hangs_up_fails_every_call),
 		TEST(a_call_into_a_dead_connection_fails_from_the_loop),
+		TEST(a_server_that_will_not_read_is_given_up),
 		TEST(a_server_that_does_not_read_blocks_nobody),
 		TEST(a_request_over_the_limit_is_not_sent),
 		TEST(a_callback_may_call_again),
@@ -599,7 +584,6 @@ int main(void)
 		TEST(the_closed_callback_may_free_the_client),
 		TEST(a_thousand_calls_are_answered_in_any_order),
 		TEST(a_reply_over_the_budget_closes_the_connection),
-		TEST(no_memory_is_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
