@@ -456,7 +456,7 @@ int sandbox_new(const struct sandbox_config *config, struct sandbox **ret, struc
 	sb->hostname = strdup(config->hostname);
 	r = sb->id && sb->hostname ? layout_init(&sb->layout, config->root, config->id) : -ENOMEM;
 	if (r == 0)
-		r = state_new(sb->layout.run_dir, config->id, &sb->journal);
+		r = state_new(sb->layout.run_dir, config->id, config->owner, &sb->journal);
 	if (r < 0) {
 		sandbox_free(sb);
 		return err_sys(err, -r, "make the sandbox");

@@ -42,6 +42,7 @@ typedef void sandbox_done_fn(void *data, const struct err *err);
 struct sandbox_config {
 	struct loop *loop;
 	const char *id;
+	const char *owner;     /* the daemon's socket: runtime/state.h */
 	const char *root;      /* "/run" */
 	const char *hostname;  /* "" if none */
 	struct config *config; /* taken over on success */

@@ -47,6 +47,7 @@ void state_free(struct state *state)
 	paths_fini(&state->files);
 	free(state->file);
 	free(state->id);
+	free(state->owner);
 	free(state);
 }
 
@@ -56,7 +57,7 @@ static void own_state_free(struct state **state)
 }
 #define auto_state __attribute__((cleanup(own_state_free)))
 
-int state_new(const char *run_dir, const char *id, struct state **ret)
+int state_new(const char *run_dir, const char *id, const char *owner, struct state **ret)
 {
 	auto_state struct state *state = calloc(1, sizeof(*state));
 
@@ -67,7 +68,8 @@ int state_new(const char *run_dir, const char *id, struct state **ret)
 		return -ENOMEM;
 	}
 	state->id = strdup(id);
-	if (!state->id)
+	state->owner = strdup(owner);
+	if (!state->id || !state->owner)
 		return -ENOMEM;
 	*ret = take_ptr(&state);
 	return 0;
@@ -90,6 +92,7 @@ int state_save(const struct state *state)
 	json_begin_object(&w, NULL);
 	json_put_u64(&w, "version", STATE_VERSION);
 	json_put_string(&w, "id", state->id);
+	json_put_string(&w, "owner", state->owner);
 	json_put_bool(&w, "keep_abnormal", state->keep_abnormal);
 	json_begin_array(&w, "processes");
 	for (size_t i = 0; i < state->n_processes; i++) {
@@ -218,21 +221,24 @@ static int parse_paths(
 
 static int parse_head(const struct value *root, struct state *state, struct err *err)
 {
-	const struct value *version = value_need(root, "version", err), *id, *keep;
+	const struct value *version = value_need(root, "version", err), *id, *owner, *keep;
+	const char *id_text, *owner_text;
 	uint64_t number;
-	const char *text;
 
 	if (!version || value_get_u64(version, STATE_VERSION, STATE_VERSION, &number, err) < 0)
 		return -EINVAL;
 	id = value_need(root, "id", err);
-	keep = id ? value_need(root, "keep_abnormal", err) : NULL;
-	if (!keep || value_get_string(id, &text, err) < 0 ||
+	owner = id ? value_need(root, "owner", err) : NULL;
+	keep = owner ? value_need(root, "keep_abnormal", err) : NULL;
+	if (!keep || value_get_string(id, &id_text, err) < 0 ||
+		value_get_string(owner, &owner_text, err) < 0 ||
 		value_get_bool(keep, &state->keep_abnormal, err) < 0)
 		return -EINVAL;
-	if (!path_is_valid_id(text))
+	if (!path_is_valid_id(id_text))
 		return value_error(id, err, "not a valid id");
-	state->id = strdup(text);
-	return state->id ? 0 : err_sys(err, ENOMEM, "read the state");
+	state->id = strdup(id_text);
+	state->owner = strdup(owner_text);
+	return state->id && state->owner ? 0 : err_sys(err, ENOMEM, "read the state");
 }
 
 int state_parse(struct slice text, struct state **ret, struct err *err)

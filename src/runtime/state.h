@@ -39,8 +39,11 @@ struct state_paths {
 };
 
 struct state {
-	char *file;	    /* owned; NULL: nowhere (a state that was read) */
-	char *id;	    /* owned: the sandbox's */
+	char *file; /* owned; NULL: nowhere (a state that was read) */
+	char *id;   /* owned: the sandbox's */
+	/* Owned: the socket of the daemon it is kept by. Ids are unique in a namespace of
+	 * containerd only; this tells whose sandbox it is. */
+	char *owner;
 	bool keep_abnormal; /* configuration: what an abnormal end leaves stays for inspection */
 	struct state_process processes[STATE_MAX_PROCESSES];
 	size_t n_processes;
@@ -49,7 +52,8 @@ struct state {
 };
 
 /* An empty state of the sandbox, to be kept in run_dir (which exists); nothing is written yet. */
-int state_new(const char *run_dir, const char *id, struct state **ret) must_check;
+int state_new(
+	const char *run_dir, const char *id, const char *owner, struct state **ret) must_check;
 void state_free(struct state *state);
 
 /* Each returns 0, or -errno with the state and the file as before. */

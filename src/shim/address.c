@@ -43,7 +43,7 @@ static int fill(const char *path, struct sockaddr_un *sun)
 	return 0;
 }
 
-static bool is_served(const char *path)
+bool address_is_served(const char *path)
 {
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un sun;
@@ -82,7 +82,7 @@ static int move_into_place(const char *from, const char *path)
 			return 0;
 		if (errno != EEXIST)
 			return -errno;
-		if (is_served(path))
+		if (address_is_served(path))
 			return -EADDRINUSE;
 		if (unlink(path) < 0 && errno != ENOENT)
 			return -errno;

@@ -4,6 +4,8 @@
  * The socket a daemon serves containerd on: one per sandbox, at a path that `start`, `delete` and a
  * second `start` for the same sandbox all derive alike.
  */
+#include <stdbool.h>
+
 #include "base/err.h"
 
 #define ADDRESS_DIR "/run/containerd/s"
@@ -14,6 +16,9 @@ enum { ADDRESS_PATH_SIZE = sizeof(ADDRESS_DIR) + 1 + 64 };
 /* The path for a sandbox: SHA-256 of "<containerd's address>/<namespace>/<sandbox id>". */
 void address_of(const char *containerd, const char *name_space, const char *id,
 	char path[static ADDRESS_PATH_SIZE]);
+
+/* Somebody listens there. (Whether it answers is another matter.) */
+bool address_is_served(const char *path);
 
 /*
  * Listens on path, mode 0600, close-on-exec. A socket nobody serves is replaced; -EADDRINUSE, with

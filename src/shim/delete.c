@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,7 +19,13 @@
 #include "wire/message.h"
 
 /* containerd gives the whole command five seconds. */
-enum { KILL_LIMIT_S = 3, KILLED_STATUS = 128 + 9, PID_TEXT_MAX = 16, CMDLINE_MAX = 64 << 10 };
+enum {
+	KILL_LIMIT_S = 3,
+	KILLED_STATUS = 128 + 9,
+	PID_TEXT_MAX = 16,
+	NEWBORN_S = 5,
+	CMDLINE_MAX = 64 << 10
+};
 
 /* Is it a daemon of this program, for this id? */
 static bool is_daemon_of(pid_t pid, const char *id)
@@ -51,7 +58,7 @@ static bool is_daemon_of(pid_t pid, const char *id)
 
 /* Without a usable state the bundle's shim.pid is all there is to go by. The daemon's children die
  * with it. */
-static int kill_by_pid_file(const struct cli *cli, struct state *state)
+static int find_by_pid_file(const struct cli *cli, struct state *state)
 {
 	auto_buf struct buf b = BUF_INIT;
 	auto_free char *file = NULL;
@@ -114,33 +121,78 @@ static int print_response(struct err *err)
 	return r < 0 ? err_sys(err, -r, "print the response") : 0;
 }
 
+/* The daemon that the state, or else the bundle, names: NULL if there is none alive. */
+static const struct state_process *find_daemon(const struct state *state, struct procstat *ret)
+{
+	for (size_t i = 0; i < state->n_processes; i++) {
+		const struct state_process *p = &state->processes[i];
+
+		if (strcmp(p->role, "shim") == 0 && procstat_read(p->pid, ret) == 0 &&
+			ret->start_time == p->start_time)
+			return p;
+	}
+	return NULL;
+}
+
+static bool is_newborn(const struct procstat *stat)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec - (int64_t)(stat->start_time / (uint64_t)sysconf(_SC_CLK_TCK)) <
+	       NEWBORN_S;
+}
+
+/*
+ * containerd may run us for a daemon that has ended when there is a new one for the same id
+ * already. Whoever listens on our socket and is not known to be old is that one.
+ */
+static bool is_for_another(const struct state *state, const char *socket)
+{
+	const struct state_process *daemon;
+	struct procstat stat;
+
+	if (!address_is_served(socket))
+		return false;
+	daemon = find_daemon(state, &stat);
+	return !daemon || is_newborn(&stat);
+}
+
+/* What is known of the sandbox; an empty state where there is no usable one. */
+static int load_state(const struct cli *cli, const struct layout *layout, const char *socket,
+	struct state **ret, struct err *err)
+{
+	struct err load = ERR_INIT;
+	int r = state_load(layout->run_dir, ret, &load);
+
+	if (r == 0)
+		return 0;
+	if (r != -ENOENT)
+		complain(r, &load);
+	r = state_new(layout->run_dir, cli->id, socket, ret);
+	if (r == 0)
+		r = find_by_pid_file(cli, *ret);
+	return r < 0 ? err_sys(err, -r, "delete %s", cli->id) : 0;
+}
+
 int delete_run(const struct cli *cli, struct err *err)
 {
 	char socket[ADDRESS_PATH_SIZE];
 	struct layout layout;
 	struct state *state = NULL;
-	struct err load = ERR_INIT;
 	int r = layout_init(&layout, "/run", cli->id);
 
 	if (r < 0)
 		return err_sys(err, -r, "delete %s", cli->id);
-	r = state_load(layout.run_dir, &state, &load);
-	if (r < 0) {
-		if (r != -ENOENT)
-			complain(r, &load);
-		r = state_new(layout.run_dir, cli->id, &state);
-		if (r == 0)
-			r = kill_by_pid_file(cli, state);
-		if (r < 0) {
-			state_free(state);
-			return err_sys(err, -r, "delete %s", cli->id);
-		}
-	}
-	if (!state->keep_abnormal) {
-		remove_all(cli, &layout, state);
-		address_of(cli->address, cli->name_space, cli->id, socket);
-		unlink(socket);
+	address_of(cli->address, cli->name_space, cli->id, socket);
+	r = load_state(cli, &layout, socket, &state, err);
+	if (r == 0 && !is_for_another(state, socket)) {
+		/* The same id may be in use in another of containerd's namespaces. */
+		if (strcmp(state->owner, socket) == 0 && !state->keep_abnormal)
+			remove_all(cli, &layout, state);
+		if (!address_is_served(socket))
+			unlink(socket);
 	}
 	state_free(state);
-	return print_response(err);
+	return r < 0 ? r : print_response(err);
 }

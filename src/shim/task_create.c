@@ -284,6 +284,7 @@ static int new_sandbox(struct create *c, struct err *err)
 {
 	struct sandbox_config config = {.loop = c->shim->loop,
 		.id = c->request->id,
+		.owner = c->shim->socket_path,
 		.root = "/run",
 		.hostname = shim_text(c->spec->hostname),
 		.lost = shim_on_lost,

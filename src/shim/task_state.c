@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* State, Pids and Connect: what containerd asks after it has restarted. */
+#include "process_details.pb-c.h"
 #include "shim/shim.h"
 #include "task.pb-c.h"
 #include "wire/message.h"
@@ -51,23 +52,80 @@ void task_state(struct ttrpc_call *call, const ProtobufCMessage *message, void *
 	ttrpc_call_reply(call, &reply.base);
 }
 
+/* One entry of a Pids reply, with what it points to. */
+struct pid_entry {
+	Containerd__Task__V2__ProcessInfo info;
+	Google__Protobuf__Any any;
+	struct buf details; /* owned: an encoded ProcessDetails */
+};
+
+static int fill_entry(struct pid_entry *e, uint32_t pid, const struct guest_process *p)
+{
+	Containerd__Runc__V1__ProcessDetails details = CONTAINERD__RUNC__V1__PROCESS_DETAILS__INIT;
+	int r;
+
+	containerd__task__v2__process_info__init(&e->info);
+	google__protobuf__any__init(&e->any);
+	MESSAGE_SET(&e->info, pid, pid);
+	if (guest_process_is_init(p))
+		return 0;
+	details.exec_id = p->eid;
+	r = message_encode(&details.base, &e->details);
+	e->any.type_url = (char *)(uintptr_t)details.base.descriptor->name;
+	e->any.has_value = 1;
+	e->any.value.data = e->details.data + e->details.start;
+	e->any.value.len = buf_len(&e->details);
+	e->info.info = &e->any;
+	return r;
+}
+
+static int add_entry(struct pid_entry *entries, Containerd__Task__V2__PidsResponse *reply,
+	uint32_t pid, const struct guest_process *p)
+{
+	struct pid_entry *e = &entries[reply->n_processes];
+
+	if (p->state != GUEST_PROCESS_RUNNING &&
+		!(p->state == GUEST_PROCESS_CREATED && guest_process_is_init(p)))
+		return 0;
+	reply->processes[reply->n_processes++] = &e->info;
+	return fill_entry(e, pid, p);
+}
+
+/* The host sees one process, the VMM, for all that run in the guest: each is listed under its pid.
+ */
+static int list_processes(struct ttrpc_call *call, const struct container *c, uint32_t pid)
+{
+	Containerd__Task__V2__PidsResponse reply = CONTAINERD__TASK__V2__PIDS_RESPONSE__INIT;
+	size_t n_max = c->execs.n_entries + 1;
+	auto_free struct pid_entry *entries = calloc(n_max, sizeof(*entries));
+	auto_free Containerd__Task__V2__ProcessInfo **list = calloc(n_max, sizeof(*list));
+	int r;
+
+	if (!entries || !list)
+		return -ENOMEM;
+	reply.processes = list;
+	r = add_entry(entries, &reply, pid, c->init);
+	MAP_FOREACH (e, &c->execs)
+		if (r == 0)
+			r = add_entry(entries, &reply, pid, e->value);
+	if (r == 0)
+		ttrpc_call_reply(call, &reply.base);
+	for (size_t i = 0; i < n_max; i++)
+		buf_fini(&entries[i].details);
+	return r;
+}
+
 void task_pids(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
 	const Containerd__Task__V2__PidsRequest *request = (const void *)message;
-	Containerd__Task__V2__PidsResponse reply = CONTAINERD__TASK__V2__PIDS_RESPONSE__INIT;
-	Containerd__Task__V2__ProcessInfo info = CONTAINERD__TASK__V2__PROCESS_INFO__INIT;
-	Containerd__Task__V2__ProcessInfo *list[] = {&info};
 	struct err err = ERR_INIT;
+	struct container *c = shim_find_container(user, shim_text(request->id), &err);
+	int r = c ? list_processes(call, c, shim_pid(user)) : 0;
 
-	if (!shim_find_container(user, shim_text(request->id), &err)) {
+	if (r < 0)
+		err_sys(&err, -r, "list the processes");
+	if (err_is_set(&err))
 		ttrpc_call_fail(call, &err);
-		return;
-	}
-	/* The host sees one process for all that run in the guest. */
-	MESSAGE_SET(&info, pid, shim_pid(user));
-	reply.processes = list;
-	reply.n_processes = ARRAY_SIZE(list);
-	ttrpc_call_reply(call, &reply.base);
 }
 
 void task_connect(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)

@@ -50,7 +50,7 @@ static void what_is_noted_is_read_back(void **data)
 	struct stat st;
 	char file[300];
 
-	assert_int_equal(state_new(f->layout.run_dir, "c1", &state), 0);
+	assert_int_equal(state_new(f->layout.run_dir, "c1", "/run/s/1", &state), 0);
 	state->keep_abnormal = true;
 	assert_int_equal(state_note_process(state, "shim", 42, UINT64_MAX), 0);
 	assert_int_equal(state_note_process(state, "qemu", 43, 0), 0);
@@ -60,6 +60,7 @@ static void what_is_noted_is_read_back(void **data)
 	/* Every note is in the file already. */
 	assert_int_equal(state_load(f->layout.run_dir, &read, NULL), 0);
 	assert_string_equal(read->id, "c1");
+	assert_string_equal(read->owner, "/run/s/1");
 	assert_true(read->keep_abnormal);
 	assert_int_equal(read->n_processes, 2);
 	assert_string_equal(read->processes[0].role, "shim");
@@ -83,7 +84,7 @@ static void a_note_that_cannot_be_written_is_not_taken(void **data)
 	struct fixture *f = *data;
 	struct state *state;
 
-	assert_int_equal(state_new(f->layout.run_dir, "c1", &state), 0);
+	assert_int_equal(state_new(f->layout.run_dir, "c1", "/run/s/1", &state), 0);
 	assert_int_equal(path_remove_tree(AT_FDCWD, f->layout.run_dir), 0);
 	assert_int_equal(state_note_process(state, "qemu", 43, 1), -ENOENT);
 	assert_int_equal(state_note_mount(state, "/run/x"), -ENOENT);
@@ -92,9 +93,10 @@ static void a_note_that_cannot_be_written_is_not_taken(void **data)
 	state_free(state);
 }
 
-#define STATE(processes, mounts, files)                                                  \
-	"{\"version\":1,\"id\":\"c1\",\"keep_abnormal\":false,\"processes\":[" processes \
-	"],\"mounts\":[" mounts "],\"files\":[" files "]}"
+#define STATE(processes, mounts, files)                                                 \
+	"{\"version\":1,\"id\":\"c1\",\"owner\":\"/"                                    \
+	"s\",\"keep_abnormal\":false,\"processes\":[" processes "],\"mounts\":[" mounts \
+	"],\"files\":[" files "]}"
 #define PROCESS(pid) "{\"role\":\"qemu\",\"pid\":" pid ",\"start_time\":1}"
 
 static void foreign_and_hostile_states_are_refused(void **data)
@@ -107,8 +109,9 @@ static void foreign_and_hostile_states_are_refused(void **data)
 		{"[]", "state.json"},
 		{"{}", "version"},
 		{"{\"version\":2,\"id\":\"c1\"}", "version"},
-		{"{\"version\":1,\"id\":\"../c1\",\"keep_abnormal\":false}", "id"},
-		{"{\"version\":1,\"id\":\"c1\",\"keep_abnormal\":0}", "keep_abnormal"},
+		{"{\"version\":1,\"id\":\"../c1\",\"owner\":\"/s\",\"keep_abnormal\":false}", "id"},
+		{"{\"version\":1,\"id\":\"c1\",\"owner\":\"/s\",\"keep_abnormal\":0}",
+			"keep_abnormal"},
 		{STATE("{}", "", ""), "role"},
 		{STATE(PROCESS("0"), "", ""), "pid"},
 		{STATE(PROCESS("1"), "", ""), "pid"},
@@ -148,7 +151,7 @@ static void a_state_has_no_more_processes_than_fit(void **data)
 	(void)data;
 	for (int n = STATE_MAX_PROCESSES; n <= STATE_MAX_PROCESSES + 1; n++) {
 		buf_clear(&b);
-		assert_int_equal(buf_append_str(&b, "{\"version\":1,\"id\":\"c1\","
+		assert_int_equal(buf_append_str(&b, "{\"version\":1,\"id\":\"c1\",\"owner\":\"/s\","
 						    "\"keep_abnormal\":false,\"processes\":["),
 			0);
 		for (int i = 0; i < n; i++)
@@ -236,7 +239,7 @@ static void files_outside_the_sandbox_are_not_touched(void **data)
 	snprintf(inside, sizeof(inside), "%s/vsock.sock", f->layout.run_dir);
 	assert_int_equal(io_replace_file(AT_FDCWD, outside, 0600, "x", 1), 0);
 	assert_int_equal(io_replace_file(AT_FDCWD, inside, 0600, "x", 1), 0);
-	assert_int_equal(state_new(f->layout.run_dir, "c1", &state), 0);
+	assert_int_equal(state_new(f->layout.run_dir, "c1", "/run/s/1", &state), 0);
 	assert_int_equal(state_note_file(state, outside), 0);
 	assert_int_equal(state_note_file(state, inside), 0);
 	assert_int_equal(state_note_mount(state, outside), 0);
