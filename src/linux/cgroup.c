@@ -251,24 +251,29 @@ static int kill_by_hand(int cgroup_fd)
 	return r;
 }
 
+static bool is_frozen(int cgroup_fd)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	return io_read_file(cgroup_fd, "cgroup.freeze", FILE_MAX, &b) == 0 && *buf_str(&b) == '1';
+}
+
 int cgroup_signal(int cgroup_fd, int signo)
 {
 	struct signalling s = {.signo = signo};
-	int r, frozen;
+	bool frozen = false;
+	int r, thawed;
 
 	if (signo == SIGKILL) {
 		r = io_write_file(cgroup_fd, "cgroup.kill", "1");
 		return r == -ENOENT ? kill_by_hand(cgroup_fd) : r;
 	}
-	frozen = io_write_file(cgroup_fd, "cgroup.freeze", "1");
+	/* A paused container stays so. */
+	if (!is_frozen(cgroup_fd))
+		frozen = io_write_file(cgroup_fd, "cgroup.freeze", "1") == 0;
 	r = visit(cgroup_fd, 0, signal_members, &s);
-	if (frozen == 0) {
-		int thawed = io_write_file(cgroup_fd, "cgroup.freeze", "0");
-
-		if (r == 0)
-			r = thawed;
-	}
-	return r;
+	thawed = frozen ? io_write_file(cgroup_fd, "cgroup.freeze", "0") : 0;
+	return r < 0 ? r : thawed;
 }
 
 /* Waits until nothing in the cgroup runs. cgroup.events raises POLLPRI when it changes. */

@@ -41,8 +41,8 @@ extern char rig_root[64];      /* the root directory */
 extern const char *rig_cgroup; /* what plan.in_cgroup uses */
 extern struct loop *rig_loop;
 
-/* In namespaces of their own; what main returns. */
-int rig_run_tests(const struct CMUnitTest *tests, size_t n_tests);
+/* In namespaces of their own; ends the program. */
+_Noreturn void rig_run_tests(const struct CMUnitTest *tests, size_t n_tests);
 /* Each test begins with a fresh root directory. */
 int rig_fresh_root(void **state);
 

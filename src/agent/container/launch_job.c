@@ -101,12 +101,35 @@ static int prepare(struct setup *setup, struct err *err)
 	return r < 0 ? r : open_cgroup(setup, err);
 }
 
+int launch_adjust_oom_score(const Grpc__Process *process, struct err *err)
+{
+	char text[16];
+	int r;
+
+	if (!process || !process->has_oomscoreadj)
+		return 0;
+	snprintf(text, sizeof(text), "%d", (int)process->oomscoreadj);
+	r = io_write_file(AT_FDCWD, "/proc/self/oom_score_adj", text);
+	return r < 0 ? err_sys(err, -r, "set oom_score_adj to %s", text) : 0;
+}
+
+/* Done here and not by the process, so that from its birth on, when the container's processes can
+ * see it, there is nothing of the guest's that they could reach through it. */
+static int enter_container(const struct setup *setup, struct err *err)
+{
+	int r = launch_adjust_oom_score(setup->request.spec->process, err);
+
+	return r < 0 ? r : namespaces_enter_early(&setup->request, err);
+}
+
 static int clone_process(struct setup *setup, struct err *err)
 {
 	uint64_t flags;
 	pid_t pid;
-	int r = namespaces_prepare_pid(&setup->request, &flags, err);
+	int r = setup->request.is_init ? 0 : enter_container(setup, err);
 
+	if (r == 0)
+		r = namespaces_prepare_pid(&setup->request, &flags, err);
 	if (r < 0)
 		return r;
 	setup->in_cgroup = true;

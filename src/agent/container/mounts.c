@@ -244,6 +244,16 @@ static int parse_options(const Grpc__Mount *mount, struct mount_options *ret)
 	return mount_options_parse(words, n, ret);
 }
 
+/* Would be ignored as data of a bind, and files then belong to the wrong users. */
+static bool has_id_mapping(const Grpc__Mount *mount)
+{
+	for (size_t i = 0; i < mount->n_options; i++)
+		if (strcmp(mount->options[i], "idmap") == 0 ||
+			strcmp(mount->options[i], "ridmap") == 0)
+			return true;
+	return false;
+}
+
 static int apply(
 	const struct rootfs *root, const Grpc__Mount *mount, struct mounts *m, struct err *err)
 {
@@ -258,9 +268,9 @@ static int apply(
 	r = parse_options(mount, &w.options);
 	if (r < 0) {
 		err_sys(err, -r, "mount options of %s", destination);
-	} else if (w.options.remount) {
-		r = err_set(
-			err, ENOTSUP, "mount option remount of %s is not supported", destination);
+	} else if (w.options.remount || has_id_mapping(mount)) {
+		r = err_set(err, ENOTSUP, "mount option %s of %s is not supported",
+			w.options.remount ? "remount" : "idmap", destination);
 	} else {
 		if (strcmp(w.type, "bind") == 0)
 			w.options.bind = true;

@@ -39,6 +39,23 @@ bool namespaces_lists(const Grpc__Linux *linux_spec, enum launch_ns ns)
 	return false;
 }
 
+int namespaces_check_paths(const struct launch_request *request, struct err *err)
+{
+	const Grpc__Linux *l = request->spec->linux;
+
+	for (size_t i = 0; i < l->n_namespaces; i++) {
+		const char *type = l->namespaces[i]->type ? l->namespaces[i]->type : "";
+		int ns = namespaces_parse(type);
+
+		if (l->namespaces[i]->path && *l->namespaces[i]->path &&
+			(ns < 0 || request->ns_fds[ns] < 0))
+			return err_set(err, ENOTSUP,
+				"a %s namespace by path (%.128s) is not supported", type,
+				l->namespaces[i]->path);
+	}
+	return 0;
+}
+
 static bool is_made_new(const struct launch_request *request, enum launch_ns ns)
 {
 	if (!request->is_init || request->ns_fds[ns] >= 0)
@@ -82,29 +99,38 @@ static int set_up_new(const struct launch_request *request, struct err *err)
 	return 0;
 }
 
+int namespaces_enter_early(const struct launch_request *request, struct err *err)
+{
+	static const enum launch_ns order[] = {
+		LAUNCH_NS_IPC, LAUNCH_NS_UTS, LAUNCH_NS_NET, LAUNCH_NS_MNT};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(order) && r == 0; i++)
+		r = enter(request, order[i], err);
+	return r;
+}
+
 int namespaces_enter(const struct launch_request *request, struct err *err)
 {
 	int flags = 0, r = 0;
 
+	/* No earlier: with "nsdelegate" nobody can be born into a cgroup by a parent that is
+	 * outside the root of its own cgroup namespace. */
+	if (!request->is_init)
+		return enter(request, LAUNCH_NS_CGROUP, err);
 	for (int i = 0; i < LAUNCH_NS_COUNT && r == 0; i++) {
-		if (i == LAUNCH_NS_PID || i == LAUNCH_NS_MNT)
+		if (i == LAUNCH_NS_PID)
 			continue;
 		r = enter(request, (enum launch_ns)i, err);
-	}
-	for (int i = 0; i < LAUNCH_NS_COUNT; i++)
-		if (i != LAUNCH_NS_PID && is_made_new(request, (enum launch_ns)i))
+		if (is_made_new(request, (enum launch_ns)i))
 			flags |= kinds[i].flag;
+	}
 	if (r < 0)
 		return r;
 	r = namespace_unshare(flags);
 	if (r < 0)
 		return err_sys(err, -r, "make new namespaces");
 	return set_up_new(request, err);
-}
-
-int namespaces_enter_mount(const struct launch_request *request, struct err *err)
-{
-	return enter(request, LAUNCH_NS_MNT, err);
 }
 
 int namespaces_open(

@@ -21,6 +21,8 @@ struct setup {
 _Noreturn void launch_job_run(const struct launch_request *request, int sock_fd);
 /* In the process. Never returns. */
 _Noreturn void launch_init_run(struct setup *setup);
+/* Of the calling process, and those it makes; needs the guest's /proc. process may be NULL. */
+int launch_adjust_oom_score(const Grpc__Process *process, struct err *err) must_check;
 /* In a job that cleans up after a failed init. */
 _Noreturn void launch_undo_run(const char *cgroup);
 
