@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "runtime/guest_mounts.h"
 
 struct guest_spec {
@@ -23,6 +24,7 @@ struct guest_spec {
 
 	Grpc__Spec__AnnotationsEntry annotations[2];
 	Grpc__Spec__AnnotationsEntry **annotation_list; /* owned array */
+	Grpc__LinuxDevice **device_list;		/* owned array */
 	Grpc__LinuxNamespace *namespaces;		/* owned array, and the list of it: */
 	Grpc__LinuxNamespace **namespace_list;
 	struct guest_mounts mounts;
@@ -234,21 +236,32 @@ static void amend_resources(struct guest_spec *g)
 	g->linux.resources = &g->resources;
 }
 
-static int check_devices(const Grpc__Linux *linux, struct err *err)
+/* Block devices and VFIO groups are the host's: the guest has none of that number, or another. */
+static bool is_given_to_guest(const Grpc__LinuxDevice *d)
 {
-	for (size_t i = 0; i < linux->n_devices; i++) {
-		const Grpc__LinuxDevice *d = linux->devices[i];
+	return !(d->type && strcmp(d->type, "b") == 0) &&
+	       !(d->path && strncmp(d->path, "/dev/vfio/", 10) == 0);
+}
 
-		if (d->type && strcmp(d->type, "b") == 0)
-			return err_set(err, ENOTSUP,
-				"config.json: linux.devices[%zu]: block device %s: block devices "
-				"are not supported yet",
-				i, d->path);
-		if (d->path && strncmp(d->path, "/dev/vfio/", 10) == 0)
-			return err_set(err, ENOTSUP,
-				"config.json: linux.devices[%zu]: %s: VFIO is not supported yet", i,
-				d->path);
+static int amend_devices(struct guest_spec *g)
+{
+	size_t n = 0;
+
+	g->device_list = calloc(g->linux.n_devices + 1, sizeof(*g->device_list));
+	if (!g->device_list)
+		return -ENOMEM;
+	for (size_t i = 0; i < g->linux.n_devices; i++) {
+		Grpc__LinuxDevice *d = g->linux.devices[i];
+
+		/* Not an error: a privileged container is given all that the host has. */
+		if (is_given_to_guest(d))
+			g->device_list[n++] = d;
+		else
+			log_write(LOG_WARN, "spec", "block devices and VFIO are not supported yet",
+				"device", d->path ? d->path : "", NULL);
 	}
+	g->linux.devices = g->device_list;
+	g->linux.n_devices = n;
 	return 0;
 }
 
@@ -261,13 +274,12 @@ static int amend_linux(
 		return err_set(err, EINVAL, "config.json: linux: missing");
 	g->linux = *g->spec.linux;
 	g->spec.linux = &g->linux;
-	r = check_devices(&g->linux, err);
-	if (r < 0)
-		return r;
 	amend_resources(g);
 	if (config->disable_seccomp)
 		g->linux.seccomp = NULL;
-	r = amend_namespaces(g);
+	r = amend_devices(g);
+	if (r == 0)
+		r = amend_namespaces(g);
 	return r < 0 ? err_sys(err, -r, "make the guest's spec") : 0;
 }
 
@@ -319,6 +331,7 @@ void guest_spec_free(struct guest_spec *g)
 		free(g->strings[i]);
 	free(g->strings);
 	free(g->annotation_list);
+	free(g->device_list);
 	free(g->namespaces);
 	free(g->namespace_list);
 	guest_mounts_fini(&g->mounts);

@@ -205,6 +205,22 @@ static void resources_that_name_the_host_go(void **state)
 	drop(&g);
 }
 
+static void devices_that_only_the_host_has_go(void **state)
+{
+	struct guest g;
+
+	(void)state;
+	make_ok(&g, "{\"linux\":{\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\"},"
+		    "{\"path\":\"/dev/fuse\",\"type\":\"c\"},"
+		    "{\"path\":\"/dev/vfio/12\",\"type\":\"c\"},{\"path\":\"/dev/"
+		    "p\",\"type\":\"p\"}]}}");
+	assert_int_equal(g.spec->linux->n_devices, 2);
+	assert_string_equal(g.spec->linux->devices[0]->path, "/dev/fuse");
+	assert_string_equal(g.spec->linux->devices[1]->path, "/dev/p");
+	assert_int_equal(g.host->linux->n_devices, 4);
+	drop(&g);
+}
+
 static void apparmor_goes_and_masked_paths_stay(void **state)
 {
 	struct guest g;
@@ -292,10 +308,6 @@ static void what_cannot_be_given_to_the_guest_is_refused(void **state)
 			"mounts[0]"},
 		{"{\"linux\":{},\"mounts\":[" MOUNT("x", "/a", "bind", "") "]}", EINVAL,
 			"mounts[0]"},
-		{"{\"linux\":{\"devices\":[{\"path\":\"/dev/sda\",\"type\":\"b\"}]}}", ENOTSUP,
-			"/dev/sda"},
-		{"{\"linux\":{\"devices\":[{\"path\":\"/dev/vfio/12\",\"type\":\"c\"}]}}", ENOTSUP,
-			"VFIO"},
 		{"{\"linux\":{},\"annotations\":{\"io.kubernetes.cri.container-type\":\"odd\"}}",
 			EINVAL, "odd"},
 	};
@@ -412,6 +424,7 @@ int main(void)
 		cmocka_unit_test(a_pid_namespace_with_a_path_is_the_sandboxs),
 		cmocka_unit_test(the_root_is_where_the_guest_finds_it),
 		cmocka_unit_test(resources_that_name_the_host_go),
+		cmocka_unit_test(devices_that_only_the_host_has_go),
 		cmocka_unit_test(apparmor_goes_and_masked_paths_stay),
 		cmocka_unit_test(mounts_of_the_kernels_file_systems_stay),
 		cmocka_unit_test(bind_mounts_go_through_the_shared_directory),
