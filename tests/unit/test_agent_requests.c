@@ -11,9 +11,11 @@
 #include <cmocka.h>
 
 #include "agent/cgroup_path.h"
+#include "agent/process.h"
 #include "agent/rpc.h"
 #include "agent/storage.h"
 #include "agent/storages.h"
+#include "oom.h"
 #include "wire/status.h"
 
 static void cgroup_paths_are_made_of_what_hosts_send(void **state)
@@ -198,6 +200,49 @@ static void a_bad_storage_takes_back_the_good_ones(void **state)
 	storages_fini(&map);
 }
 
+static void without_memory_nothing_is_left(void **state)
+{
+	const struct row one = {ephemeral, x, tmpfs, place, 0},
+			 two = {ephemeral, x, tmpfs, other_place, 0};
+	Grpc__Storage a = make_storage(&one), b = make_storage(&two), *list[] = {&a, &b};
+	struct loop *loop;
+	struct reaper *reaper;
+
+	(void)state;
+	assert_int_equal(loop_new(&loop), 0);
+	assert_int_equal(reaper_new(loop, &reaper), 0);
+	OOM_SWEEP(n)
+	{
+		struct process_config config = {.id = "p1", .terminal = n % 2};
+		struct process *process = NULL;
+		struct storage_set set = {0};
+		auto_free char *path = NULL;
+		struct err err = ERR_INIT;
+		struct map map = {0};
+		int r;
+
+		oom_arm(n);
+		r = cgroup_path_parse("a:b:c", "c1", &path, &err);
+		if (r == 0)
+			r = storages_acquire(&map, list, 2, &set, &err);
+		if (r == 0)
+			r = process_new(loop, reaper, &config, &process, &err);
+		oom_disarm();
+		if (r < 0) {
+			assert_int_equal(r, -ENOMEM);
+			assert_int_equal(err.code, ENOMEM);
+		}
+		process_free(process);
+		storages_leave(&set);
+		storages_forget(&map, &set);
+		assert_int_equal(map.n_entries, 0);
+		storages_fini(&map);
+		assert_int_equal(loop_run_once(loop, 0), 0);
+	}
+	reaper_free(reaper);
+	loop_free(loop);
+}
+
 static void every_method_of_the_api_is_listed_once(void **state)
 {
 	size_t n_agent = 0;
@@ -223,6 +268,7 @@ int main(void)
 		cmocka_unit_test(storages_count_their_users),
 		cmocka_unit_test(a_shared_storage_stays),
 		cmocka_unit_test(a_bad_storage_takes_back_the_good_ones),
+		cmocka_unit_test(without_memory_nothing_is_left),
 		cmocka_unit_test(every_method_of_the_api_is_listed_once),
 	};
 
