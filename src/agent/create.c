@@ -161,8 +161,7 @@ static void keep_pid_namespace(struct container *c)
 {
 	struct sandbox *sandbox = &c->agent->sandbox;
 
-	if (sandbox->pid_ns_fd < 0 && sandbox->containers.n_entries == 1 &&
-		c->ns_fds[LAUNCH_NS_PID] >= 0)
+	if (sandbox->pid_ns_fd < 0 && c->ns_fds[LAUNCH_NS_PID] >= 0)
 		sandbox->pid_ns_fd = io_dup(c->ns_fds[LAUNCH_NS_PID]);
 }
 

@@ -136,6 +136,24 @@ static void the_pid_namespace_is_shared_on_request_only(void **state)
 		buf_fini(&out[i]);
 }
 
+static void a_pid_namespace_that_is_not_there_cannot_be_shared(void **state)
+{
+	struct container_options first = {.id = "c1", .script = "exit"};
+	struct container_options second = {.id = "c2", .script = "exit", .shared_pid = true};
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	struct reply reply;
+
+	/* The first is being created: there is a container, but no namespace yet. */
+	first.reply = &reply;
+	assert_int_equal(create_container(f, &first, NULL), 0);
+	assert_int_equal(create_container(f, &second, &err), WIRE_INTERNAL);
+	assert_non_null(strstr(err.msg, "Sandbox does not have sandbox_pidns"));
+	call_wait(f, &reply);
+	assert_false(err_is_set(&reply.err));
+	assert_int_equal(create_container(f, &second, &err), 0);
+}
+
 static void a_sandbox_comes_first_and_once(void **state)
 {
 	struct fixture *f = *state;
@@ -326,6 +344,7 @@ int main(void)
 		agent_test(what_is_still_to_come_is_unimplemented_by_name),
 		agent_test(containers_share_ipc_and_hostname),
 		agent_test(the_pid_namespace_is_shared_on_request_only),
+		agent_test(a_pid_namespace_that_is_not_there_cannot_be_shared),
 		agent_test(a_sandbox_comes_first_and_once),
 		agent_test(kernel_modules_must_be_there),
 		agent_test(bad_storages_fail_the_sandbox_and_leave_nothing),
