@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -166,6 +167,38 @@ int fixture_tear_down(void **state)
 	assert_int_equal(path_remove_tree(AT_FDCWD, f->dir), 0);
 	free(f);
 	return 0;
+}
+
+size_t fixture_agent_memory_kb(const struct fixture *f)
+{
+	struct buf text = BUF_INIT;
+	char path[64];
+	const char *at;
+	size_t kb;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)f->agent_pid);
+	assert_int_equal(io_read_file(AT_FDCWD, path, 1 << 16, &text), 0);
+	at = strstr(buf_str(&text), "RssAnon:");
+	assert_non_null(at);
+	kb = strtoul(at + strlen("RssAnon:"), NULL, 10);
+	buf_fini(&text);
+	return kb;
+}
+
+size_t fixture_count_fds(const struct fixture *f)
+{
+	struct dirent *entry;
+	char path[64];
+	size_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)f->agent_pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
 }
 
 static void on_reply(void *data, const ProtobufCMessage *message, const struct err *err)

@@ -45,6 +45,10 @@ struct ttrpc_client *fixture_connect(struct fixture *f);
 /* A bare socket. */
 int fixture_socket(const struct fixture *f);
 
+/* RssAnon, and how many files it has open. */
+size_t fixture_agent_memory_kb(const struct fixture *f);
+size_t fixture_count_fds(const struct fixture *f);
+
 /* A call in flight. reply is owned; NULL after a failure or when no descriptor was given. */
 struct reply {
 	const ProtobufCMessageDescriptor *desc;

@@ -161,6 +161,46 @@ static void an_exec_that_times_out_is_killed(void **state)
 	buf_fini(&out);
 }
 
+static void run_processes(struct fixture *f, int n)
+{
+	struct buf out = BUF_INIT;
+
+	for (int i = 0; i < n; i++) {
+		struct container_options o = {.id = "c2", .script = "echo x; exit 1"};
+
+		exec_output(f, "c1", "e1", "echo x", &out);
+		assert_int_equal(exec_process(f, "c1", "e2", "exit 1", i % 2, NULL), 0);
+		assert_int_equal(wait_process(f, "c1", "e2"), 1);
+		if (i % 5 > 0)
+			continue;
+		assert_int_equal(create_container(f, &o, NULL), 0);
+		assert_int_equal(start_container(f, "c2"), 0);
+		assert_int_equal(wait_process(f, "c2", ""), 1);
+		assert_int_equal(remove_container(f, "c2"), 0);
+	}
+	buf_fini(&out);
+	/* What the last answer was followed by is done when the next is given. */
+	assert_int_equal(signal_process(f, "c1", "", 0, NULL), 0);
+}
+
+static void nothing_is_kept_of_what_has_ended(void **state)
+{
+	struct fixture *f = *state;
+	size_t memory_kb, n_fds;
+
+	run_container(f, "c1", "exec sleep 1000");
+	run_processes(f, 10);
+	memory_kb = fixture_agent_memory_kb(f);
+	n_fds = fixture_count_fds(f);
+	run_processes(f, 50);
+	assert_int_equal(fixture_count_fds(f), n_fds);
+#ifndef __SANITIZE_ADDRESS__
+	assert_true(fixture_agent_memory_kb(f) <= memory_kb + 40);
+#else
+	(void)memory_kb;
+#endif
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +211,7 @@ int main(void)
 		agent_test(what_cannot_be_run_is_named),
 		agent_test(an_exec_needs_a_running_container),
 		agent_test(an_exec_that_times_out_is_killed),
+		agent_test(nothing_is_kept_of_what_has_ended),
 	};
 
 	fixture_require();

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What processes read and write, through pipes and terminals. */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 
-#include "base/io.h"
 #include "fixture.h"
 
 enum { MIB = 1 << 20 };
@@ -87,22 +85,6 @@ static void ten_megabytes_come_back_unchanged(void **state)
 	buf_fini(&back);
 }
 
-static size_t agent_memory_kb(const struct fixture *f)
-{
-	struct buf text = BUF_INIT;
-	char path[64];
-	const char *at;
-	size_t kb;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)f->agent_pid);
-	assert_int_equal(io_read_file(AT_FDCWD, path, 1 << 16, &text), 0);
-	at = strstr(buf_str(&text), "RssAnon:");
-	assert_non_null(at);
-	kb = strtoul(at + strlen("RssAnon:"), NULL, 10);
-	buf_fini(&text);
-	return kb;
-}
-
 static void a_reader_that_stops_costs_nothing(void **state)
 {
 	struct buf out = BUF_INIT;
@@ -111,11 +93,11 @@ static void a_reader_that_stops_costs_nothing(void **state)
 
 	run_container(f, "c1", "head -c 20000000 /dev/zero; exec sleep 1000");
 	assert_true(read_once(f, "ReadStdout", "c1", "", &out) > 0);
-	before = agent_memory_kb(f);
+	before = fixture_agent_memory_kb(f);
 	/* The pipe is full by now or soon; calls of others are served meanwhile. */
 	for (int i = 0; i < 200; i++)
 		assert_int_equal(signal_process(f, "c1", "", 0, NULL), 0);
-	after = agent_memory_kb(f);
+	after = fixture_agent_memory_kb(f);
 #ifndef __SANITIZE_ADDRESS__ /* which keeps freed memory for a while */
 	if (after > before + 200)
 		fail_msg("the agent grew from %zu to %zu kB", before, after);
