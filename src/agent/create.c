@@ -5,7 +5,7 @@
  *	check -> container_new -> job: prepare() -> on_prepared -> launch -> on_launched -> reply
  *
  * Whatever fails, and a client that gives up or leaves, ends in container_remove(), which undoes
- *what was done so far and then fails the call with the reason noted in the container.
+ * what was done so far and then fails the call with the reason noted in the container.
  */
 #include <fcntl.h>
 #include <linux/openat2.h>

@@ -5,7 +5,7 @@
  *
  * A storage is known by its mount point. The first request for it mounts it, later ones only count;
  * the last user to leave unmounts it, unless the host declared it shared. Mounting and unmounting
- *are done by jobs: the set that is to do it owns the storage meanwhile, and others are refused it.
+ * are done by jobs: the set that is to do it owns the storage meanwhile, and others are refused it.
  *
  *	storages_acquire(map, list, n, &set)      count, own what has to be mounted
  *	job: storages_mount(&set, list, report)

@@ -19,7 +19,9 @@ struct buf {
 	size_t cap;    /* bytes allocated */
 };
 
+/* clang-format off */
 #define BUF_INIT {0}
+/* clang-format on */
 
 void buf_fini(struct buf *b);
 #define auto_buf __attribute__((cleanup(buf_fini)))

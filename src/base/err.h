@@ -25,7 +25,9 @@ struct err {
 	char msg[ERR_MSG_SIZE];
 };
 
+/* clang-format off */
 #define ERR_INIT {0}
+/* clang-format on */
 
 /*
  * Sets the text and returns -code. err_set() adds nothing to the text; err_sys() appends

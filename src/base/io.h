@@ -19,7 +19,8 @@ int io_read_file(int dir_fd, const char *path, size_t max, struct buf *b) must_c
 int io_write_file(int dir_fd, const char *path, const char *text) must_check;
 /* Creates or replaces the file so that a reader sees the old content or the new, never a part:
  * temporary name beside it, fsync not done (state lives on tmpfs), rename. */
-int io_replace_file(int dir_fd, const char *path, mode_t mode, const void *p, size_t len) must_check;
+int io_replace_file(
+	int dir_fd, const char *path, mode_t mode, const void *p, size_t len) must_check;
 
 int io_set_nonblock(int fd, bool nonblock) must_check;
 int io_set_cloexec(int fd, bool cloexec) must_check;

@@ -13,7 +13,9 @@ struct list {
 	struct list *prev, *next;
 };
 
+/* clang-format off */
 #define LIST_INIT(name) {&(name), &(name)}
+/* clang-format on */
 
 static inline void list_init(struct list *l)
 {
@@ -41,13 +43,13 @@ static inline void list_remove(struct list *entry)
 	list_init(entry);
 }
 
-#define LIST_FOREACH(pos, head, type, member)                                                      \
-	for (type *pos = container_of((head)->next, type, member); &pos->member != (head);         \
+#define LIST_FOREACH(pos, head, type, member)                                              \
+	for (type *pos = container_of((head)->next, type, member); &pos->member != (head); \
 		pos = container_of(pos->member.next, type, member))
 
 /* The body may remove (and free) pos, and nothing else. */
-#define LIST_FOREACH_SAFE(pos, head, type, member)                                                 \
-	for (type *pos = container_of((head)->next, type, member),                                 \
-		  *pos##_next = container_of(pos->member.next, type, member);                      \
-		&pos->member != (head);                                                            \
+#define LIST_FOREACH_SAFE(pos, head, type, member)                            \
+	for (type *pos = container_of((head)->next, type, member),            \
+		  *pos##_next = container_of(pos->member.next, type, member); \
+		&pos->member != (head);                                       \
 		pos = pos##_next, pos##_next = container_of(pos->member.next, type, member))

@@ -37,7 +37,8 @@ void log_set_fd(int fd);
 /* Pairs of key and value (both strings) follow msg, ended by NULL. */
 void log_write(enum log_level level, const char *subsystem, const char *msg, ...)
 	__attribute__((sentinel));
-void log_printf(enum log_level level, const char *subsystem, const char *fmt, ...) printf_like(3, 4);
+void log_printf(enum log_level level, const char *subsystem, const char *fmt, ...)
+	printf_like(3, 4);
 
 /* "trace", "debug", "info", "warn", "warning", "error", "critical", "fatal", "panic": -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret) must_check;

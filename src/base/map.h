@@ -28,5 +28,5 @@ void *map_find(const struct map *m, const char *key);
 void *map_remove(struct map *m, const char *key);
 
 /* e points to each entry in key order; the body must not add or remove. */
-#define MAP_FOREACH(e, m)                                                                          \
+#define MAP_FOREACH(e, m) \
 	for (struct map_entry *e = (m)->entries; e && e < (m)->entries + (m)->n_entries; e++)

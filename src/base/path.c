@@ -276,5 +276,5 @@ bool path_is_valid_id(const char *id)
 	for (; id[len]; len++)
 		if (!is_alnum(id[len]) && !strchr("_.-", id[len]))
 			return false;
-	return len >= 2 && len <= MAX_ID;
+	return len <= MAX_ID;
 }

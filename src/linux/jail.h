@@ -3,7 +3,7 @@
 /*
  * Leaving everything behind that a role does not need, in stages, before it reads a byte from a
  * guest. Each stage drops what the next no longer wants; call them in this order and do between
- *them what still needs the old rights:
+ * them what still needs the old rights:
  *
  *	jail_keep_fds()		close what was inherited; limit resources; no core dumps
  *	jail_unshare()		own namespaces

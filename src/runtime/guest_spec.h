@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The bundle's spec, as the guest is told it: everything that speaks of the host is rewritten or
- *left out, and what this release cannot do is refused by name.
+ * left out, and what this release cannot do is refused by name.
  *
  *	annotations	the initdata goes; bundle path and container type are added
  *	hooks		startContainer stays: it alone runs in the container; others are refused
@@ -10,9 +10,11 @@
  *	root.path	is where the guest finds the shared root file system
  *	mounts		/dev/shm binds become the sandbox's; binds of host files and directories go
  *			through the shared directory; /proc, /sys and /dev sources and file systems
- *of the kernel stay as they are resources	cpuset.cpus, devices, blockIO and network go: they
- *name the host's process		AppArmor profiles are the host's seccomp		goes
- *when the configuration or the guest says so
+ *			of the kernel stay as they are
+ *	devices		the host's block and VFIO devices are left out, with a warning
+ *	resources	cpuset.cpus, devices, blockIO and network go: they name the host's
+ *	process		AppArmor profiles are the host's
+ *	seccomp		goes when the configuration or the guest says so
  *
  * KATA: upstream also drops resources.pids, because its agent misreads it; ours applies it.
  *

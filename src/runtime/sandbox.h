@@ -10,7 +10,7 @@
  *	sandbox_stop	at any time after new: undoes all of it, in whatever state it is
  *
  * NEW -> PREPARED -> STARTING -> RUNNING -> STOPPING -> STOPPED, with LOST between RUNNING and
- *STOPPING when the VM or its agent is gone. Every state goes to STOPPING by sandbox_stop.
+ * STOPPING when the VM or its agent is gone. Every state goes to STOPPING by sandbox_stop.
  */
 #include "base/err.h"
 #include "config/config.h"

@@ -6,11 +6,11 @@
  *	<share>/rw/passthrough/<cid>/rootfs	a container's root file system
  *	<share>/rw/passthrough/<cid>-vol<n>	a bind mount of its spec
  *	<share>/ro				a read-only view of rw, the only thing the guest
- *gets
+ * gets
  *
  * ro is a slave of the mount that rw is in, so what is mounted in rw later appears in it. A
- *read-only mount is read-only before it is attached anywhere: neither rw nor ro ever shows it
- *writable.
+ * read-only mount is read-only before it is attached anywhere: neither rw nor ro ever shows it
+ * writable.
  *
  * The caller's mount namespace is its own and shared within itself (shim/daemon.c), so none of this
  * is seen by the host, and all of it by virtiofsd.

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Create: the bundle is read and checked, a sandbox is made for it, and the container is created in
- *its guest. The steps, each of which goes on in a callback:
+ * its guest. The steps, each of which goes on in a callback:
  *
  *	check, netns (job), mount (job), start the sandbox, create in the guest, answer
  *
  * A failure anywhere, or the client's leaving, ends in roll_back(), which undoes all of it before
- *the call is answered; callbacks of steps that were under way then find is_failing set and do
- *nothing.
+ * the call is answered; callbacks of steps that were under way then find is_failing set and do
+ * nothing.
  */
 #include <malloc.h>
 #include <string.h>

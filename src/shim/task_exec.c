@@ -41,14 +41,6 @@ static int parse_spec(const Containerd__Task__V2__ExecProcessRequest *request, G
 	return 0;
 }
 
-/* As a container's id, but one character will do: containerd lets it through. */
-static bool is_exec_id(const char *id)
-{
-	char two[3] = {id[0], '0', '\0'};
-
-	return path_is_valid_id(id[0] && !id[1] ? two : id);
-}
-
 static int add_exec(
 	struct shim *shim, const Containerd__Task__V2__ExecProcessRequest *request, struct err *err)
 {
@@ -68,7 +60,7 @@ static int add_exec(
 
 	if (!c)
 		return -ENOENT;
-	if (!is_exec_id(config.eid))
+	if (!path_is_valid_id(config.eid))
 		return err_set(err, EINVAL, "exec: \"%s\" is not a valid id", config.eid);
 	if (container_find_process(c, config.eid))
 		return err_status(err, EEXIST, WIRE_ALREADY_EXISTS,

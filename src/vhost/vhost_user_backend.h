@@ -12,8 +12,8 @@
  * The front end says where memory and rings are, passes an eventfd to be woken by (kick) and one to
  * interrupt the guest with (call, replaced at any time: the newest counts), and enables the queue.
  * From then on device.process() is called when the guest kicks. A queue that breaks
- *(virtio/queue.h) is not processed any more; the front end learns it by the queue's error eventfd,
- *and the queue is in order again after the driver has reset the device.
+ * (virtio/queue.h) is not processed any more; the front end learns it by the queue's error eventfd,
+ * and the queue is in order again after the driver has reset the device.
  *
  * The front end is not trusted. A message that is malformed, out of order or not supported ends the
  * connection with an error; there is no way back, and the process should exit.

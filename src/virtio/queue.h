@@ -15,7 +15,7 @@
  * What holds for every chain that vq_pop() returns:
  *  - each descriptor was copied out of guest memory once and then checked; only the copy was used;
  *  - iov[0 .. n_out) are the parts the device may only read, iov[n_out .. n_out + n_in) those it
- *may only write, and every one of them lies in one guest memory region and is not empty;
+ * may only write, and every one of them lies in one guest memory region and is not empty;
  *  - out_len and in_len are their sums, at most VQ_LEN_MAX;
  *  - the bytes themselves belong to a hostile guest that may change them at any time.
  *

@@ -31,7 +31,8 @@ load lib
 	for n in {1..20}; do
 		wait_event 60 /tasks/exec-started "$id"
 	done
-	[ "$(ctr task ps "$id" | tail -n +2 | wc -l)" -eq 21 ]
+	run -0 exec_in count pgrep -c sleep
+	[ "$output" = 21 ]
 	for n in {1..20}; do
 		ctr task kill --exec-id "e$n" -s SIGKILL "$id"
 		wait_exit 10 137 "e$n"
@@ -46,7 +47,7 @@ load lib
 	open_events
 	start_sleeper
 	exec_in a sleep 100000 > /dev/null 2>&1 3>&- &
-	wait_event 20 /tasks/exec-started "$id"
+	wait_event 20 /tasks/exec-started '"exec_id":"a"'
 	ctr task kill --all -s SIGKILL "$id"
 	wait_exit 10 137
 	wait_clients

@@ -5,8 +5,8 @@
  *	boot_vm KERNEL INITRD RUN_DIR SHARE_DIR [VSOCKD [KERNEL_PARAMS]]
  *
  * Prints what is journalled, each span, when the agent answers, and how the VM ended. A line on
- *stdin, or its end, stops it. VSOCKD is a program with the role kata-vsockd. KIHON_DEBUG=1 shows
- *the console. Exit status: 0 stopped, 1 the VM ended by itself, 2 it did not start.
+ * stdin, or its end, stops it. VSOCKD is a program with the role kata-vsockd. KIHON_DEBUG=1 shows
+ * the console. Exit status: 0 stopped, 1 the VM ended by itself, 2 it did not start.
  */
 #include <stdio.h>
 #include <string.h>

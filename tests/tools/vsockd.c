@@ -8,7 +8,7 @@
  *
  *	vsockd DIR CID
  *	qemu-system-x86_64 ... -chardev socket,id=v,path=DIR/vhost.sock -device
- *vhost-user-vsock-pci,chardev=v
+ * vhost-user-vsock-pci,chardev=v
  *
  * Then "CONNECT <port>\n" on DIR/vsock.sock reaches the guest, and the guest's connections to host
  * port P reach DIR/vsock.sock_P. Ends when the VMM does, or at the end of stdin.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a container with CAP_SYS_CHROOT and CAP_SYS_ADMIN may try to get out of its root. Prints
- *what it ends up in: "inside" if it sees /bin/marker, "guest" if it sees the given file, else
+ * what it ends up in: "inside" if it sees /bin/marker, "guest" if it sees the given file, else
  *"nowhere". Linked statically: it runs in an image of busybox.
  *
  *	escape chroot|umount FILE

@@ -12,7 +12,7 @@
  *	}
  *
  * Works by interposition of malloc, calloc, realloc, reallocarray, strdup, strndup and asprintf
- *with -Wl,--wrap (tests/unit/meson.build: oom_args, oom.c), so it sees the calls of our own code.
+ * with -Wl,--wrap (tests/unit/meson.build: oom_args, oom.c), so it sees the calls of our own code.
  */
 #include <stdbool.h>
 

@@ -92,7 +92,7 @@ static void bad_command_lines_are_refused_by_name(void **state)
 		{{REQUIRED, "delete"}, "-bundle"},
 		{{REQUIRED, "-bundle", "relative", "delete"}, "-bundle"},
 		{{"start"}, "-id"},
-		{{"-id", "x", "-namespace", "n1", "-publish-binary", "/c", "start"}, "-id"},
+		{{"-id", "-", "-namespace", "n1", "-publish-binary", "/c", "start"}, "-id"},
 		{{"-id", "../x", "-namespace", "n1", "-publish-binary", "/c", "start"}, "-id"},
 		{{"-id", "c1", "-namespace", "a/b", "-publish-binary", "/c"}, "-namespace"},
 		{{"-id", "c1", "-namespace", "ns", "start"}, "-publish-binary"},

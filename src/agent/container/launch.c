@@ -4,9 +4,9 @@
  *
  *	STARTING   the job runs, then the process sets itself up
  *	READY      an init has been reported by done and waits for the go
- *	RELEASED   the go is sent; end of file means that execve worked (the socket is
- *close-on-exec) ENDING     it has failed or was cancelled: job and process are killed, and their
- *ends awaited UNDOING    another job removes the cgroup
+ *	RELEASED   the go is sent; end of file means that execve worked (the socket closes on it)
+ *	ENDING     it has failed or was cancelled: job and process are killed, their ends awaited
+ *	UNDOING    another job removes the cgroup
  *
  * The process does nothing before its hello is answered, and by then its pidfd is known here:
  * whatever happens to the launch, either it can be killed or it finds the socket closed.
