@@ -13,7 +13,7 @@
 
 /* A record is built in a fixed buffer: logging must work when memory is gone. Longer ones are cut
  * inside their last value. 4 KiB is PIPE_BUF, so a record enters a pipe whole or not at all. */
-enum { RECORD_SIZE = 4096, TAIL_SIZE = 8, MSG_SIZE = 2048 };
+enum { RECORD_SIZE = 4096, TAIL_SIZE = 8, MSG_SIZE = 2048, ESCAPE_SIZE = 6 };
 /* Values end here, so that an escape and the closing quote still fit; the message earlier, so that
  * the keys behind it, which every record has, do too. */
 enum { VALUES_END = RECORD_SIZE - TAIL_SIZE - 8, MSG_END = RECORD_SIZE - 1024 };
@@ -99,9 +99,20 @@ static void put_value(struct record *r, const char *value, size_t end)
 	put_str(r, "\"");
 }
 
+/* logfmt has no quotes for keys. */
+static void put_bare_key(struct record *r, const char *key)
+{
+	for (; *key; key++) {
+		bool is_plain = *key > ' ' && *key < 0x7f && *key != '=' && *key != '"';
+
+		put(r, is_plain ? key : "_", 1);
+	}
+}
+
 static void put_pair_until(struct record *r, const char *key, const char *value, size_t end)
 {
-	if (r->len + strlen(key) + 16 > RECORD_SIZE - TAIL_SIZE)
+	/* A key is whole or left out, even if each of its bytes needs an escape. */
+	if (r->len + strlen(key) * ESCAPE_SIZE + 16 > VALUES_END)
 		return;
 	if (r->has_pair)
 		put_str(r, config.format == LOG_JSON ? "," : " ");
@@ -110,7 +121,7 @@ static void put_pair_until(struct record *r, const char *key, const char *value,
 		put_value(r, key, VALUES_END);
 		put_str(r, ":");
 	} else {
-		put_str(r, key);
+		put_bare_key(r, key);
 		put_str(r, "=");
 	}
 	put_value(r, value, end);

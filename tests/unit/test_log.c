@@ -285,6 +285,8 @@ static void logfmt_is_what_containerd_shows(void **state)
 	assert_int_equal(strncmp(text, "time=\"", 6), 0);
 	assert_non_null(strstr(text, " level=\"warning\" msg=\"say \\\"hi\\\"\" name=\"prog\""));
 	assert_non_null(strstr(text, " sandbox=\"sb1\" cid=\"c 1\"\n"));
+	log_write(LOG_WARN, "rpc", "m", "a\nlevel=\"x y\xc3\xa9", "v", NULL);
+	assert_non_null(strstr(take(f), " a_level__x_y__=\"v\"\n"));
 }
 
 static void level_names_are_read_and_written(void **state)
