@@ -31,7 +31,7 @@ load lib
 	for n in {1..20}; do
 		wait_event 60 /tasks/exec-started "$id"
 	done
-	run -0 exec_in count pgrep -c sleep
+	run -0 exec_in count sh -c 'pidof sleep | wc -w'
 	[ "$output" = 21 ]
 	for n in {1..20}; do
 		ctr task kill --exec-id "e$n" -s SIGKILL "$id"
