@@ -60,11 +60,23 @@ static void end_start(struct sandbox *sb, const struct err *err)
 		done(sb->start_data, err);
 }
 
+/* An agent that hangs up has mostly died with its VM, whose end says more and is heard of soon. */
+static bool is_worth_a_wait(struct sandbox *sb, const struct err *why)
+{
+	if (why->code != ECONNRESET || err_is_set(&sb->hangup))
+		return false;
+	err_copy(&sb->hangup, why);
+	source_set_deadline(sb->start_timer, clock_now_ns() + SANDBOX_HANGUP_MS * NS_PER_MS);
+	return true;
+}
+
 static void fail_start(struct sandbox *sb, const struct err *why, const char *step)
 {
 	struct err err = ERR_INIT;
 	const char *tail = sb->hv ? hypervisor_console_tail(sb->hv) : "";
 
+	if (!sb->start_done || is_worth_a_wait(sb, why))
+		return;
 	err_copy(&err, why);
 	err.status = 0;
 	err_wrap(&err, "%s", step);
@@ -210,10 +222,15 @@ static void on_agent_lost(void *data, const struct err *why)
 {
 	struct sandbox *sb = data;
 
-	if (sb->state == SANDBOX_STARTING)
+	if (sb->state == SANDBOX_STARTING) {
 		fail_start(sb, why, "the agent hung up");
-	else
+	} else if (sb->state == SANDBOX_RUNNING && sb->health_timer) {
+		err_copy(&sb->hangup, why);
+		source_set_deadline(
+			sb->health_timer, clock_now_ns() + SANDBOX_HANGUP_MS * NS_PER_MS);
+	} else {
 		sandbox_lose(sb, why);
+	}
 }
 
 static int64_t dial_limit_ns(const struct config_agent *config)
@@ -295,7 +312,10 @@ static void on_start_deadline(void *data)
 	struct sandbox *sb = data;
 	struct err err = ERR_INIT;
 
-	err_set(&err, ETIMEDOUT, "timed out");
+	if (err_is_set(&sb->hangup))
+		err_copy(&err, &sb->hangup);
+	else
+		err_set(&err, ETIMEDOUT, "timed out");
 	fail_start(sb, &err, "start the sandbox");
 }
 
@@ -482,6 +502,12 @@ void sandbox_free(struct sandbox *sb)
 	free(sb->id);
 	free(sb->hostname);
 	free(sb);
+}
+
+void sandbox_set_lost(struct sandbox *sb, sandbox_lost_fn *lost, void *data)
+{
+	sb->lost = lost;
+	sb->data = data;
 }
 
 enum sandbox_state sandbox_get_state(const struct sandbox *sb)

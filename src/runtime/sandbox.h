@@ -32,7 +32,8 @@ enum sandbox_state {
 struct sandbox;
 
 /* A running sandbox has been lost: its VM ended, or its agent does not answer. Calls to the agent
- * have failed by then. Called at most once; the VM is being ended, sandbox_stop is still to come.
+ * have failed by then (with -ECONNRESET, some time before). Called at most once; the VM is being
+ * ended, sandbox_stop is still to come.
  */
 typedef void sandbox_lost_fn(void *data, const struct err *why);
 /* err NULL: done. Called once; from the loop, except that sandbox_stop calls it itself when there
@@ -68,6 +69,9 @@ int sandbox_start(struct sandbox *sb, int64_t deadline_ns, sandbox_done_fn *done
  * Calls to the agent in flight fail. err says what could not be removed; the sandbox is STOPPED all
  * the same. */
 void sandbox_stop(struct sandbox *sb, sandbox_done_fn *done, void *data);
+
+/* Tells somebody else from now on. */
+void sandbox_set_lost(struct sandbox *sb, sandbox_lost_fn *lost, void *data);
 
 enum sandbox_state sandbox_get_state(const struct sandbox *sb);
 /* Borrowed; NULL before the agent has been dialled. */

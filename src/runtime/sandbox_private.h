@@ -32,6 +32,7 @@ struct sandbox {
 	struct source *start_timer;  /* owned: the deadline of the start */
 	struct source *health_timer; /* owned */
 	struct source *stop_timer;   /* owned: how long the guest may take to say goodbye */
+	struct err hangup; /* the agent hung up: the VM's end, which says more, is waited for */
 	struct err undo_err;
 
 	int64_t step_ns; /* when the current step of the start began */
@@ -41,5 +42,7 @@ void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
 /* The VM or its agent is gone. */
 void sandbox_lose(struct sandbox *sb, const struct err *why);
 void sandbox_start_health(struct sandbox *sb);
+/* How long the VM's end is waited for after the agent has hung up. */
+enum { SANDBOX_HANGUP_MS = 1000 };
 /* Goes on with a stop that may have waited for what has just ended. */
 void sandbox_stop_step(struct sandbox *sb);

@@ -27,7 +27,8 @@ static void on_health(void *data, const ProtobufCMessage *reply, const struct er
 	struct err why = ERR_INIT;
 
 	(void)reply;
-	if (sb->state != SANDBOX_RUNNING)
+	/* A hang-up has its own way to be told. */
+	if (sb->state != SANDBOX_RUNNING || (err && err->code == ECONNRESET))
 		return;
 	if (!err) {
 		source_set_deadline(sb->health_timer, clock_now_ns() + HEALTH_PERIOD_S * NS_PER_S);
@@ -43,8 +44,13 @@ static void on_health_timer(void *data)
 	struct sandbox *sb = data;
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
 	struct err why = ERR_INIT;
-	int r = agent_call(sb->agent, AGENT_CHECK, &request.base, on_health, sb, NULL);
+	int r;
 
+	if (err_is_set(&sb->hangup)) {
+		sandbox_lose(sb, &sb->hangup);
+		return;
+	}
+	r = agent_call(sb->agent, AGENT_CHECK, &request.base, on_health, sb, NULL);
 	if (r == 0)
 		return;
 	err_sys(&why, -r, "check the agent");

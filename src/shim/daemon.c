@@ -117,7 +117,7 @@ static int serve(struct shim *shim, int listen_fd, struct err *err)
 int daemon_run(const struct cli *cli, struct err *err)
 {
 	char socket_path[ADDRESS_PATH_SIZE];
-	struct shim shim = {.cli = cli, .socket_path = socket_path};
+	struct shim shim = {.cli = cli, .socket_path = socket_path, .run_root = "/run"};
 	int listen_fd, r = take_listener(&listen_fd, err);
 
 	if (r < 0)

@@ -17,6 +17,7 @@ struct shim {
 	struct loop *loop;	     /* owned */
 	const struct cli *cli;	     /* borrowed */
 	const char *socket_path;     /* borrowed */
+	const char *run_root;	     /* borrowed: "/run", or a test's own directory */
 	struct ttrpc_server *server; /* owned */
 	struct events *events;	     /* owned */
 	struct sandbox *sandbox;     /* owned; NULL: none, or being made by a Create */

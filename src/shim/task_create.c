@@ -103,6 +103,7 @@ static void finish(struct create *c)
 		return;
 	}
 	c->container = NULL;
+	sandbox_set_lost(c->sandbox, shim_on_lost, shim);
 	shim->sandbox = take_ptr(&c->sandbox);
 	shim->is_creating = false;
 	MESSAGE_SET(&reply, pid, shim_pid(shim));
@@ -116,11 +117,17 @@ static void finish(struct create *c)
 	malloc_trim(0);
 }
 
+static void on_lost(void *data, const struct err *why)
+{
+	roll_back(data, why);
+}
+
 static void on_created(void *data, const struct err *err)
 {
 	struct create *c = data;
 
-	if (c->is_failing)
+	/* When the agent has hung up, on_lost() hears why. */
+	if (c->is_failing || (err && err->code == ECONNRESET))
 		return;
 	if (err)
 		roll_back(c, err);
@@ -246,9 +253,6 @@ static int check_request(const struct create *c, struct err *err)
 
 	if (!path_is_valid_id(id))
 		return err_set(err, EINVAL, "\"%s\" is not a valid container id", id);
-	if (map_find(&c->shim->containers, id))
-		return err_status(
-			err, EEXIST, WIRE_ALREADY_EXISTS, "container %s exists already", id);
 	if (shim_text(request->bundle)[0] != '/')
 		return err_set(err, EINVAL, "bundle \"%s\" is not an absolute path",
 			shim_text(request->bundle));
@@ -285,10 +289,10 @@ static int new_sandbox(struct create *c, struct err *err)
 	struct sandbox_config config = {.loop = c->shim->loop,
 		.id = c->request->id,
 		.owner = c->shim->socket_path,
-		.root = "/run",
+		.root = c->shim->run_root,
 		.hostname = shim_text(c->spec->hostname),
-		.lost = shim_on_lost,
-		.data = c->shim};
+		.lost = on_lost,
+		.data = c};
 	int r = load_config(c, &config.config, err);
 
 	if (r < 0)
@@ -347,6 +351,7 @@ static int check(struct create *c, struct err *err)
 
 void task_create(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
+	const Containerd__Task__V2__CreateTaskRequest *request = (const void *)message;
 	struct shim *shim = user;
 	struct create *c = calloc(1, sizeof(*c));
 	struct err err = ERR_INIT;
@@ -354,6 +359,9 @@ void task_create(struct ttrpc_call *call, const ProtobufCMessage *message, void 
 
 	if (!c)
 		err_sys(&err, ENOMEM, "create the container");
+	else if (map_find(&shim->containers, shim_text(request->id)))
+		err_status(&err, EEXIST, WIRE_ALREADY_EXISTS, "container %s exists already",
+			request->id);
 	else if (shim->sandbox || shim->is_creating)
 		err_set(&err, ENOTSUP, "pods of several containers are not supported yet");
 	if (err_is_set(&err)) {
@@ -361,10 +369,8 @@ void task_create(struct ttrpc_call *call, const ProtobufCMessage *message, void 
 		ttrpc_call_fail(call, &err);
 		return;
 	}
-	*c = (struct create){.shim = shim,
-		.call = call,
-		.request = (const void *)message,
-		.from_ns = clock_now_ns()};
+	*c = (struct create){
+		.shim = shim, .call = call, .request = request, .from_ns = clock_now_ns()};
 	shim->is_creating = true;
 	ttrpc_call_on_cancel(call, on_cancel, c);
 	r = check(c, &err);

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_agent.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent.pb-c.h"
+#include "base/io.h"
+#include "base/map.h"
+#include "health.pb-c.h"
+#include "wire/message.h"
+#include "wire/ttrpc_server.h"
+
+enum { VHOST_FD = 3, HYBRID_FD = 4, SCRIPT_MAX = 256 };
+
+/* One process: what waits for its end. */
+struct task {
+	struct ttrpc_call *reads[2], *wait;
+	int status; /* -1: runs */
+};
+
+struct guest {
+	struct loop *loop;
+	struct ttrpc_server *server;
+	struct map tasks; /* by exec id, or "init" */
+	struct buf script;
+};
+
+void fake_agent_script(int pid, char path[static FAKE_AGENT_SCRIPT_SIZE])
+{
+	snprintf(path, FAKE_AGENT_SCRIPT_SIZE, "/tmp/fake_agent.%d", pid);
+}
+
+static bool is_told(const struct guest *g, const char *word)
+{
+	return strstr(buf_str(&g->script), word) != NULL;
+}
+
+static void answer(struct guest *g, struct ttrpc_call *call, const char *failing)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, EIO, "as told: %s", failing);
+	if (is_told(g, failing))
+		ttrpc_call_fail(call, &err);
+	else
+		ttrpc_call_reply(call, NULL);
+}
+
+static struct task *find(struct guest *g, const char *eid)
+{
+	return map_find(&g->tasks, eid && eid[0] ? eid : "init");
+}
+
+static void add_task(struct guest *g, const char *eid)
+{
+	struct task *t = calloc(1, sizeof(*t));
+
+	t->status = is_told(g, "ends") ? 7 : -1;
+	if (map_add(&g->tasks, eid && eid[0] ? eid : "init", t) < 0)
+		_exit(96);
+}
+
+static void fail_not_found(struct ttrpc_call *call)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, ENOENT, "no such process");
+	ttrpc_call_fail(call, &err);
+}
+
+static void reply_end(struct ttrpc_call *call)
+{
+	Grpc__ReadStreamResponse end = GRPC__READ_STREAM_RESPONSE__INIT;
+
+	ttrpc_call_reply(call, &end.base);
+}
+
+static void reply_status(struct ttrpc_call *call, int status)
+{
+	Grpc__WaitProcessResponse reply = GRPC__WAIT_PROCESS_RESPONSE__INIT;
+
+	MESSAGE_SET(&reply, status, status);
+	ttrpc_call_reply(call, &reply.base);
+}
+
+static void end_task(struct task *t, int status)
+{
+	t->status = status;
+	for (size_t i = 0; i < ARRAY_SIZE(t->reads); i++)
+		if (t->reads[i])
+			reply_end(t->reads[i]);
+	if (t->wait)
+		reply_status(t->wait, status);
+	t->reads[0] = t->reads[1] = t->wait = NULL;
+}
+
+static void on_check(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	Grpc__HealthCheckResponse reply = GRPC__HEALTH_CHECK_RESPONSE__INIT;
+
+	(void)request;
+	(void)user;
+	ttrpc_call_reply(call, &reply.base);
+}
+
+static void on_details(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	Grpc__GuestDetailsResponse reply = GRPC__GUEST_DETAILS_RESPONSE__INIT;
+
+	(void)request;
+	(void)user;
+	ttrpc_call_reply(call, &reply.base);
+}
+
+static void on_anything(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	(void)request;
+	(void)user;
+	ttrpc_call_reply(call, NULL);
+}
+
+static void on_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	(void)request;
+	answer(user, call, "create_sandbox_fails");
+}
+
+static void on_create(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	(void)request;
+	if (is_told(user, "create_container_hangs"))
+		return;
+	add_task(user, "");
+	answer(user, call, "create_container_fails");
+}
+
+static void on_start(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	(void)request;
+	answer(user, call, "start_fails");
+}
+
+static void on_exec(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__ExecProcessRequest *request = (const void *)message;
+
+	add_task(user, request->exec_id);
+	ttrpc_call_reply(call, NULL);
+}
+
+static void read_stream(struct ttrpc_call *call, const ProtobufCMessage *message, void *user, int i)
+{
+	const Grpc__ReadStreamRequest *request = (const void *)message;
+	struct task *t = find(user, request->exec_id);
+
+	if (!t)
+		fail_not_found(call);
+	else if (t->status >= 0)
+		reply_end(call);
+	else
+		t->reads[i] = call;
+}
+
+static void on_stdout(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	read_stream(call, request, user, 0);
+}
+
+static void on_stderr(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	read_stream(call, request, user, 1);
+}
+
+static void on_wait(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__WaitProcessRequest *request = (const void *)message;
+	struct task *t = find(user, request->exec_id);
+
+	if (!t)
+		fail_not_found(call);
+	else if (t->status >= 0)
+		reply_status(call, t->status);
+	else
+		t->wait = call;
+}
+
+static void on_signal(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__SignalProcessRequest *request = (const void *)message;
+	struct task *t = find(user, request->exec_id);
+
+	if (!t) {
+		fail_not_found(call);
+		return;
+	}
+	end_task(t, 128 + (int)request->signal);
+	ttrpc_call_reply(call, NULL);
+}
+
+#define AGENT(name, message, fn)                                              \
+	{                                                                     \
+		"grpc.AgentService", name, &grpc__##message##__descriptor, fn \
+	}
+
+static const struct ttrpc_method methods[] = {
+	{"grpc.Health", "Check", &grpc__check_request__descriptor, on_check},
+	AGENT("GetGuestDetails", guest_details_request, on_details),
+	AGENT("SetGuestDateTime", set_guest_date_time_request, on_anything),
+	AGENT("CreateSandbox", create_sandbox_request, on_create_sandbox),
+	AGENT("DestroySandbox", destroy_sandbox_request, on_anything),
+	AGENT("CreateContainer", create_container_request, on_create),
+	AGENT("StartContainer", start_container_request, on_start),
+	AGENT("RemoveContainer", remove_container_request, on_anything),
+	AGENT("ExecProcess", exec_process_request, on_exec),
+	AGENT("SignalProcess", signal_process_request, on_signal),
+	AGENT("WaitProcess", wait_process_request, on_wait),
+	AGENT("ReadStdout", read_stream_request, on_stdout),
+	AGENT("ReadStderr", read_stream_request, on_stderr),
+	AGENT("CloseStdin", close_stdin_request, on_anything),
+	AGENT("TtyWinResize", tty_win_resize_request, on_anything),
+};
+
+/* A client of the hybrid socket: the agent's port is served, the log's hears nothing. */
+static void on_client(void *data, int listen_fd, uint32_t events)
+{
+	struct guest *g = data;
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	char line[32];
+	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+
+	(void)events;
+	if (n <= 0) {
+		close_fd(fd);
+		return;
+	}
+	line[n] = '\0';
+	if (write(fd, "OK 1\n", 5) != 5 || strcmp(line, "CONNECT 1024\n") != 0)
+		return; /* the log's stays open until we end */
+	if (ttrpc_server_add(g->server, fd) < 0)
+		_exit(97);
+}
+
+static void on_vmm_end(void *data, int fd, uint32_t events)
+{
+	char c;
+
+	(void)data;
+	(void)events;
+	if (read(fd, &c, 1) <= 0)
+		_exit(0);
+}
+
+int fake_agent_main(int argc, char **argv)
+{
+	struct guest g = {0};
+	struct ttrpc_server_config config = {
+		.methods = methods, .n_methods = ARRAY_SIZE(methods), .user = &g};
+	struct source *client, *vmm;
+	char script[FAKE_AGENT_SCRIPT_SIZE];
+
+	if (argc < 1 || strcmp(argv[0], "kata-vsockd") != 0)
+		return -1;
+	fake_agent_script(getppid(), script);
+	if (io_read_file(AT_FDCWD, script, SCRIPT_MAX, &g.script) < 0 || loop_new(&g.loop) < 0 ||
+		ttrpc_server_new(g.loop, -1, &config, &g.server) < 0 ||
+		loop_add_io(g.loop, HYBRID_FD, EPOLLIN, on_client, &g, &client) < 0 ||
+		loop_add_io(g.loop, VHOST_FD, EPOLLIN, on_vmm_end, &g, &vmm) < 0)
+		return 98;
+	return loop_run(g.loop) < 0 ? 99 : 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A guest for tests of the shim: played, like its QEMU (fake_qemu.h), by the test program itself,
+ *in the process that should be vsockd. What it does is told by words in a file that the test
+ *writes:
+ *
+ *	create_sandbox_fails, create_container_fails, start_fails: answer with an error
+ *	create_container_hangs: never answered
+ *	ends: the container's output ends at once, its status is 7
+ *
+ * Otherwise a process runs until it is signalled, and its status is 128 + the signal.
+ */
+
+/* The file, for the test with this pid. */
+enum { FAKE_AGENT_SCRIPT_SIZE = 64 };
+void fake_agent_script(int pid, char path[static FAKE_AGENT_SCRIPT_SIZE]);
+
+/* The status to exit with; -1: argv is not vsockd's. */
+int fake_agent_main(int argc, char **argv);
