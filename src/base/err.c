@@ -85,8 +85,10 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
 	used = strlen(err->msg);
+	/* The precision says that cutting is meant. */
 	if (used < sizeof(err->msg) - 1)
-		snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", old);
+		snprintf(err->msg + used, sizeof(err->msg) - used, ": %.*s",
+			(int)(sizeof(err->msg) - used), old);
 	trim_partial_utf8(err->msg);
 	return -err->code;
 }
