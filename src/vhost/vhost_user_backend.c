@@ -443,7 +443,7 @@ static int set_vring_kick(
 static int set_vring_fd(struct vhost_user_backend *b, struct vhost_user_message *m, struct err *err)
 {
 	struct queue *q = find_queue(b, (uint32_t)m->payload.u64 & VHOST_USER_VRING_MASK, err);
-	int *place, fd, r;
+	int *place, fd = -1, r;
 
 	if (!q)
 		return -EPROTO;

@@ -67,20 +67,18 @@ static void say(const char *fmt, ...)
 {
 	static unsigned n_lines;
 	char line[ERR_MSG_SIZE + 32];
+	size_t len;
 	va_list ap;
-	int n;
 
 	if (n_lines++ >= LINES_MAX)
 		return;
 	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line) - 1, fmt, ap);
+	vsnprintf(line, sizeof(line) - 1, fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		return;
-	n = n < (int)sizeof(line) - 1 ? n : (int)sizeof(line) - 2;
-	line[n++] = '\n';
+	len = strlen(line);
+	line[len++] = '\n';
 	/* Nobody is left to tell if this fails. */
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+	if (write(STDERR_FILENO, line, len) < 0)
 		return;
 }
 
