@@ -46,7 +46,7 @@ struct fixture {
 struct answer {
 	bool has_come;
 	int status; /* 0: fine */
-	char msg[ERR_MSG_SIZE];
+	char msg[256];
 	uint32_t pid, exit_status;
 	size_t n_processes;
 	int task_status;
@@ -80,7 +80,7 @@ static void on_answer(void *data, const ProtobufCMessage *reply, const struct er
 	a->has_come = true;
 	if (err) {
 		a->status = err->status ? err->status : -1;
-		snprintf(a->msg, sizeof(a->msg), "%s", err->msg);
+		snprintf(a->msg, sizeof(a->msg), "%.*s", (int)sizeof(a->msg) - 1, err->msg);
 	} else if (reply) {
 		note_reply(a, reply);
 	}
