@@ -90,6 +90,13 @@ static void share_core(void)
 		log_write(LOG_WARN, "shim", "SCHED_CORE", "error", strerror(errno), NULL);
 }
 
+/* A fixed threshold: glibc's own grows with the first large frame that is freed, and the heap then
+ * keeps megabytes (measured: 12 MB after large frames, 0.3 MB with this). */
+static void limit_heap(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+}
+
 static int serve(struct shim *shim, int listen_fd, struct err *err)
 {
 	struct ttrpc_server_config config = {.methods = shim_methods,
@@ -124,6 +131,7 @@ int daemon_run(const struct cli *cli, struct err *err)
 		return r;
 	address_of(cli->address, cli->name_space, cli->id, socket_path);
 	take_name();
+	limit_heap();
 	open_log(cli);
 	ignore_signals();
 	share_core();
