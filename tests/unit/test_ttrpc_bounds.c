@@ -268,6 +268,30 @@ static void a_listener_rests_when_descriptors_are_out(void **state)
 	expect_alive(f, 1);
 }
 
+/* A buffer that is never empty must not grow with what has passed through it. */
+static void a_peer_that_always_starts_another_frame_costs_one_buffer(void **state)
+{
+	struct fixture *f = *state;
+	const struct ttrpc_conn *conn =
+		container_of(f->server->conns.next, struct ttrpc_conn, link);
+	auto_buf struct buf bytes = BUF_INIT;
+
+	f->holds_back = true;
+	for (uint32_t i = 0; i < 2000; i++)
+		send_request(f, 2 * i + 1, check);
+	f->holds_back = false;
+	bytes = f->held;
+	f->held = (struct buf)BUF_INIT;
+	for (size_t len; buf_len(&bytes); buf_consume(&bytes, len)) {
+		/* A prime: every piece ends somewhere else in a frame. */
+		len = buf_len(&bytes) < 997 ? buf_len(&bytes) : 997;
+		send_bytes(f, buf_slice(&bytes).p, len);
+		run(f);
+		assert_true(conn->frames.in.cap <= 16 << 10);
+	}
+	run_until(f, &f->n_handled, 2000);
+}
+
 /* An agent is idle most of its life: its goal for all private memory is 100 kB. */
 static void an_idle_connection_keeps_no_buffer(void **state)
 {
@@ -385,6 +409,7 @@ int main(void)
 		TEST(decoded_bytes_are_bounded_per_connection),
 		TEST(connections_are_bounded),
 		TEST(a_listener_rests_when_descriptors_are_out),
+		STARTED(a_peer_that_always_starts_another_frame_costs_one_buffer),
 		STARTED(an_idle_connection_keeps_no_buffer),
 		STARTED(random_frames_do_no_harm),
 		STARTED(no_memory_is_survived),
