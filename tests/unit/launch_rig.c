@@ -243,7 +243,7 @@ void rig_settle(void)
 		assert_true(clock_now_ns() < deadline);
 		assert_int_equal(loop_run_once(rig_loop, NS_PER_S), 0);
 	}
-	while (waitpid(-1, NULL, 0) > 0)
+	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 }
 
@@ -320,6 +320,11 @@ void rig_start(const struct plan *plan, struct rig_container *ret)
 	request.process = ret->spec->process;
 	for (int i = 0; i < LAUNCH_NS_COUNT; i++)
 		request.ns_fds[i] = ret->result.ns_fds[i] = -1;
+	if (plan->pod) {
+		request.ns_fds[LAUNCH_NS_IPC] = plan->pod->result.ns_fds[LAUNCH_NS_IPC];
+		request.ns_fds[LAUNCH_NS_UTS] = plan->pod->result.ns_fds[LAUNCH_NS_UTS];
+		request.ns_fds[LAUNCH_NS_PID] = plan->pod->result.ns_fds[LAUNCH_NS_PID];
+	}
 	if (launch_check_spec(ret->spec, &ret->err) < 0) {
 		ret->done = ret->failed = true;
 		ret->input_fd = ret->output_fd = -1;
@@ -454,12 +459,23 @@ void rig_exec(struct rig_container *init, const char *process_json, struct outco
 	oci_process_free(process);
 }
 
+/* The kernel lets the init of a pid namespace end only when all others in it have been collected.
+ */
+static void collect_until(pid_t last)
+{
+	pid_t pid;
+
+	do
+		pid = waitpid(-1, NULL, 0);
+	while (pid > 0 && pid != last);
+}
+
 void rig_destroy(struct rig_container *c)
 {
 	if (c->launch && !c->failed)
 		launch_cancel(c->launch, NULL, NULL);
-	else if (!c->failed)
-		kill(c->result.pid, SIGKILL);
+	else if (!c->failed && kill(c->result.pid, SIGKILL) == 0)
+		collect_until(c->result.pid);
 	rig_settle();
 	rig_close(c);
 }

@@ -10,6 +10,8 @@
 #include "agent/container/launch.h"
 #include "base/buf.h"
 
+struct rig_container;
+
 /* Pieces of config.json; NULL takes the default. */
 struct plan {
 	const char *args;	  /* JSON array */
@@ -27,6 +29,7 @@ struct plan {
 	bool in_cgroup;
 	int64_t deadline_ns; /* from now; 0: ten seconds */
 	const char *input;
+	const struct rig_container *pod; /* whose ipc, uts and pid namespaces to join */
 };
 
 struct outcome {
@@ -81,7 +84,7 @@ void rig_close(struct rig_container *c);
 void rig_destroy(struct rig_container *c);
 /* Runs the loop until *flag. */
 void rig_until(const bool *flag);
-/* Runs the loop until there is no launch, and collects all children. */
+/* Runs the loop until there is no launch, and collects the children that have ended. */
 void rig_settle(void);
 
 #define rig_test(name) cmocka_unit_test_setup(name, rig_fresh_root)

@@ -553,6 +553,59 @@ static void exec_joins_what_init_has(void **state)
 	assert_int_equal(launch_remove_cgroup(rig_cgroup, NULL), 0);
 }
 
+static void containers_of_a_pod_share_namespaces(void **state)
+{
+	struct rig_container first;
+	struct plan plan = {.members = ",\"hostname\":\"second\"", .pod = &first};
+
+	(void)state;
+	rig_create(
+		&(struct plan){.args = "[\"sleep\",\"100\"]", .members = ",\"hostname\":\"first\""},
+		&first);
+	assert_false(first.failed);
+	rig_release(&first);
+	/* The pod's hostname is not changed by who joins. */
+	rig_sh(plan, "hostname; test $$ -ne 1 && cat /proc/1/cmdline | tr '\\0' ' '", &out);
+	assert_exits(out, 0);
+	assert_string_equal(out.output, "first\nsleep 100 ");
+	/* When its init is gone the namespace takes nobody any more. */
+	assert_int_equal(kill(first.result.pid, SIGKILL), 0);
+	assert_int_equal(waitpid(first.result.pid, NULL, 0), first.result.pid);
+	rig_run(&plan, &out);
+	assert_false(out.created);
+	assert_string_equal(out.err.msg, "the init process of the pid namespace has ended");
+	first.failed = true;
+	rig_destroy(&first);
+}
+
+/* An agent that is no PID 1 may die; what it has not released dies with it. */
+static void a_set_up_process_dies_with_the_agent(void **state)
+{
+	int said[2], status;
+	pid_t agent, init;
+
+	(void)state;
+	assert_int_equal(pipe2(said, O_CLOEXEC), 0);
+	agent = fork();
+	if (agent == 0) {
+		struct rig_container c;
+
+		rig_create(&(struct plan){.args = "[\"true\"]"}, &c);
+		if (!c.failed && write(said[1], &c.result.pid, sizeof(c.result.pid)) > 0)
+			pause();
+		_exit(1);
+	}
+	close_fd(said[1]);
+	assert_int_equal(io_read_full(said[0], &init, sizeof(init)), 0);
+	close_fd(said[0]);
+	assert_int_equal(kill(agent, SIGKILL), 0);
+	assert_int_equal(waitpid(agent, &status, 0), agent);
+	/* It has become ours. */
+	assert_int_equal(waitpid(init, &status, 0), init);
+	/* By the signal, or by the end of file if it sees that first. */
+	assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 1);
+}
+
 static void exec_beside_a_dead_init_is_refused(void **state)
 {
 	struct rig_container init;
@@ -612,6 +665,8 @@ int main(void)
 		rig_test(a_failed_start_leaves_nothing),
 		rig_test(a_cgroup_is_never_shared),
 		rig_test(exec_joins_what_init_has),
+		rig_test(containers_of_a_pod_share_namespaces),
+		rig_test(a_set_up_process_dies_with_the_agent),
 		rig_test(exec_beside_a_dead_init_is_refused),
 		rig_test(a_user_namespace_fd_is_refused),
 	};

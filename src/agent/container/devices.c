@@ -81,6 +81,21 @@ static int make_defaults(int dev_fd, struct err *err)
 		{"urandom", 1, 9},
 		{"tty", 5, 0},
 	};
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		struct node node = {
+			.mode = S_IFCHR | 0666, .device = makedev(nodes[i].major, nodes[i].minor)};
+
+		r = make_node(dev_fd, nodes[i].name, &node);
+		if (r < 0)
+			return err_sys(err, -r, "make /dev/%s", nodes[i].name);
+	}
+	return 0;
+}
+
+static int make_links(int dev_fd, struct err *err)
+{
 	static const struct {
 		char name[8], target[16];
 	} links[] = {
@@ -92,14 +107,6 @@ static int make_defaults(int dev_fd, struct err *err)
 	};
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
-		struct node node = {
-			.mode = S_IFCHR | 0666, .device = makedev(nodes[i].major, nodes[i].minor)};
-
-		r = make_node(dev_fd, nodes[i].name, &node);
-		if (r < 0)
-			return err_sys(err, -r, "make /dev/%s", nodes[i].name);
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
 		r = make_link(dev_fd, links[i].name, links[i].target);
 		if (r < 0)
@@ -165,6 +172,8 @@ int devices_make(const struct rootfs *root, Grpc__LinuxDevice *const *devices, s
 		return err_sys(err, -dev_fd, "make /dev");
 	mask = umask(0);
 	r = make_defaults(dev_fd, err);
+	if (r == 0)
+		r = make_links(dev_fd, err);
 	for (size_t i = 0; i < n_devices && r == 0; i++)
 		r = make_listed(dev_fd, devices[i], err);
 	umask(mask);

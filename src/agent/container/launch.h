@@ -15,6 +15,8 @@
  * A launch waits for no process: sockets and pidfds tell it what it needs, and agent/reaper.h, the
  * only waiter, collects the job and whatever else has ended. The caller holds the reaper from
  * launch_start until it has registered the pid that done reports, so that no exit status is lost.
+ * (The kernel lets an init end only when all processes of its pid namespace have been collected, so
+ * a hold also holds up the end of a container that has execs.)
  *
  * Linux 5.12 is needed, and cgroup v2.
  */

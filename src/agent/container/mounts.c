@@ -102,46 +102,73 @@ static int set_propagation(const struct work *w, int mount_fd, struct err *err)
 	return r < 0 ? err_sys(err, -r, "set the propagation of %s", w->destination) : 0;
 }
 
-static int make_bind(const struct work *w, struct err *err)
+static int open_source(const struct work *w, bool *ret_is_dir, struct err *err)
 {
-	auto_fd int source = -1, tree = -1, target = -1;
-	struct mount_attr attr;
+	auto_fd int fd = -1;
 	struct stat st;
-	int r;
 
 	if (w->source[0] != '/')
 		return err_set(err, EINVAL, "bind source \"%s\" of %s is not an absolute path",
 			w->source, w->destination);
-	source = path_open_in_root(w->root->guest_fd, w->source, O_PATH, 0);
-	if (source < 0 || fstat(source, &st) < 0)
-		return err_sys(err, source < 0 ? -source : errno, "bind source %s of %s", w->source,
+	fd = path_open_in_root(w->root->guest_fd, w->source, O_PATH, 0);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, fd < 0 ? -fd : errno, "bind source %s of %s", w->source,
 			w->destination);
-	if (strcmp(w->destination, "/proc") == 0 && !is_on(source, PROC_SUPER_MAGIC))
+	if (strcmp(w->destination, "/proc") == 0 && !is_on(fd, PROC_SUPER_MAGIC))
 		return err_set(
 			err, EPERM, "%s cannot be bound to /proc: it is no procfs", w->source);
-	if (S_ISDIR(st.st_mode)) {
-		target = open_dir_target(w, err);
-		if (target < 0)
-			return target;
+	*ret_is_dir = S_ISDIR(st.st_mode);
+	return take_fd(&fd);
+}
+
+static int open_bind_target(const struct work *w, bool is_dir, struct err *err)
+{
+	auto_fd int fd = -1;
+	int r;
+
+	if (is_dir) {
+		fd = open_dir_target(w, err);
+		if (fd < 0)
+			return fd;
 	} else {
-		target = path_create_in_root(w->root->fd, w->destination, 0755);
-		if (target < 0)
-			return err_sys(err, -target, "make the mount point %s", w->destination);
+		fd = path_create_in_root(w->root->fd, w->destination, 0755);
+		if (fd < 0)
+			return err_sys(err, -fd, "make the mount point %s", w->destination);
 	}
-	r = check_target(w, target, err);
+	r = check_target(w, fd, err);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+static int set_bind_options(const struct work *w, int tree_fd, struct err *err)
+{
+	const struct mount_options *o = &w->options;
+	struct mount_attr attr;
+	int r = 0;
+
+	if (mount_options_attr(o->set, o->clear, &attr))
+		r = mountfd_set(tree_fd, &attr, false);
+	if (r == 0 && mount_options_attr(o->rec_set, o->rec_clear, &attr))
+		r = mountfd_set(tree_fd, &attr, true);
 	if (r < 0)
-		return r;
+		return err_sys(err, -r, "set the options of %s", w->destination);
+	return set_propagation(w, tree_fd, err);
+}
+
+static int make_bind(const struct work *w, struct err *err)
+{
+	bool is_dir = false;
+	auto_fd int source = open_source(w, &is_dir, err), target = -1, tree = -1;
+	int r;
+
+	if (source < 0)
+		return source;
+	target = open_bind_target(w, is_dir, err);
+	if (target < 0)
+		return target;
 	tree = mountfd_clone(source, "", w->options.bind_recursive);
 	if (tree < 0)
 		return err_sys(err, -tree, "bind %s", w->source);
-	r = mount_options_attr(w->options.set, w->options.clear, &attr)
-		    ? mountfd_set(tree, &attr, false)
-		    : 0;
-	if (r == 0 && mount_options_attr(w->options.rec_set, w->options.rec_clear, &attr))
-		r = mountfd_set(tree, &attr, true);
-	if (r < 0)
-		return err_sys(err, -r, "set the options of %s", w->destination);
-	r = set_propagation(w, tree, err);
+	r = set_bind_options(w, tree, err);
 	if (r < 0)
 		return r;
 	r = mountfd_attach(tree, target);
