@@ -267,7 +267,7 @@ static bool is_alnum(char c)
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-bool path_is_valid_id(const char *id)
+bool path_is_valid_exec_id(const char *id)
 {
 	size_t len = 0;
 
@@ -277,4 +277,9 @@ bool path_is_valid_id(const char *id)
 		if (!is_alnum(id[len]) && !strchr("_.-", id[len]))
 			return false;
 	return len <= MAX_ID;
+}
+
+bool path_is_valid_id(const char *id)
+{
+	return path_is_valid_exec_id(id) && id[1];
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -24,6 +25,7 @@ enum {
 	KILLED_STATUS = 128 + 9,
 	PID_TEXT_MAX = 16,
 	NEWBORN_S = 5,
+	DYING_MS = 500,
 	CMDLINE_MAX = 64 << 10
 };
 
@@ -121,41 +123,46 @@ static int print_response(struct err *err)
 	return r < 0 ? err_sys(err, -r, "print the response") : 0;
 }
 
-/* The daemon that the state, or else the bundle, names: NULL if there is none alive. */
-static const struct state_process *find_daemon(const struct state *state, struct procstat *ret)
+/* The daemon that the state, or else the bundle, names: NULL if neither does. */
+static const struct state_process *find_daemon(const struct state *state)
 {
-	for (size_t i = 0; i < state->n_processes; i++) {
-		const struct state_process *p = &state->processes[i];
-
-		if (strcmp(p->role, "shim") == 0 && procstat_read(p->pid, ret) == 0 &&
-			ret->start_time == p->start_time)
-			return p;
-	}
+	for (size_t i = 0; i < state->n_processes; i++)
+		if (strcmp(state->processes[i].role, "shim") == 0)
+			return &state->processes[i];
 	return NULL;
 }
 
-static bool is_newborn(const struct procstat *stat)
+/* containerd calls when the daemon's socket closes: one that was killed may be a moment from its end
+ * then. A zombie has ended. */
+static bool is_alive(const struct state_process *daemon)
+{
+	auto_fd int fd = procstat_open(daemon->pid, daemon->start_time);
+	struct pollfd end = {.fd = fd, .events = POLLIN};
+
+	return fd >= 0 && poll(&end, 1, DYING_MS) == 0;
+}
+
+static bool is_newborn(const struct state_process *daemon)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec - (int64_t)(stat->start_time / (uint64_t)sysconf(_SC_CLK_TCK)) <
+	return now.tv_sec - (int64_t)(daemon->start_time / (uint64_t)sysconf(_SC_CLK_TCK)) <
 	       NEWBORN_S;
 }
 
 /*
  * containerd may run us for a daemon that has ended when there is a new one for the same id
- * already. Whoever listens on our socket and is not known to be old is that one.
+ * already. That is whoever listens on our socket while nothing is known of the sandbox, or a daemon
+ * too young to be given up by anybody.
  */
 static bool is_for_another(const struct state *state, const char *socket)
 {
-	const struct state_process *daemon;
-	struct procstat stat;
+	const struct state_process *daemon = find_daemon(state);
 
 	if (!address_is_served(socket))
 		return false;
-	daemon = find_daemon(state, &stat);
-	return !daemon || is_newborn(&stat);
+	return !daemon || (is_newborn(daemon) && is_alive(daemon));
 }
 
 /* What is known of the sandbox; an empty state where there is no usable one. */

@@ -60,7 +60,7 @@ static int add_exec(
 
 	if (!c)
 		return -ENOENT;
-	if (!path_is_valid_id(config.eid))
+	if (!path_is_valid_exec_id(config.eid))
 		return err_set(err, EINVAL, "exec: \"%s\" is not a valid id", config.eid);
 	if (container_find_process(c, config.eid))
 		return err_status(err, EEXIST, WIRE_ALREADY_EXISTS,

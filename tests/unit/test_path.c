@@ -340,7 +340,11 @@ static void ids_are_what_upstream_allows(void **state)
 	assert_true(path_is_valid_id("0_.-A"));
 	assert_false(path_is_valid_id(NULL));
 	assert_false(path_is_valid_id(""));
-	assert_true(path_is_valid_id("a"));
+	assert_false(path_is_valid_id("a"));
+	assert_true(path_is_valid_exec_id("a"));
+	assert_false(path_is_valid_exec_id("."));
+	assert_false(path_is_valid_exec_id(""));
+	assert_false(path_is_valid_exec_id("a/b"));
 	assert_false(path_is_valid_id(".."));
 	assert_false(path_is_valid_id("-a"));
 	assert_false(path_is_valid_id("_a"));
