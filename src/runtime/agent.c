@@ -49,6 +49,12 @@ static const struct method methods[] = {
 	[AGENT_READ_STDERR] = {SERVICE, "ReadStderr", &grpc__read_stream_response__descriptor,
 		LIMIT_NONE},
 	[AGENT_TTY_WIN_RESIZE] = {SERVICE, "TtyWinResize", NULL, LIMIT_GENERAL},
+	[AGENT_PAUSE_CONTAINER] = {SERVICE, "PauseContainer", NULL, LIMIT_GENERAL},
+	[AGENT_RESUME_CONTAINER] = {SERVICE, "ResumeContainer", NULL, LIMIT_GENERAL},
+	[AGENT_UPDATE_CONTAINER] = {SERVICE, "UpdateContainer", NULL, LIMIT_GENERAL},
+	[AGENT_STATS_CONTAINER] = {SERVICE, "StatsContainer",
+		&grpc__stats_container_response__descriptor, LIMIT_GENERAL},
+	[AGENT_GET_OOM_EVENT] = {SERVICE, "GetOOMEvent", &grpc__oomevent__descriptor, LIMIT_NONE},
 };
 static_assert(ARRAY_SIZE(methods) == AGENT_METHOD_COUNT, "a row for every method");
 

@@ -4,9 +4,9 @@
  * The shim's end of the agent protocol: one connection for grpc.AgentService and grpc.Health, made
  * by trying until the guest answers.
  *
- * Each method has its own time limit: reads, writes and waits have none, the rest the configured
- * ones. The guest is hostile; what its replies may be is wire/ttrpc_client.h's business, what they
- * mean is checked by whoever called.
+ * Each method has its own time limit: reads, writes and waits (for an exit, for an OOM event) have
+ * none, the rest the configured ones. The guest is hostile; what its replies may be is
+ * wire/ttrpc_client.h's business, what they mean is checked by whoever called.
  */
 #include <protobuf-c/protobuf-c.h>
 
@@ -32,6 +32,11 @@ enum agent_method {
 	AGENT_READ_STDOUT,
 	AGENT_READ_STDERR,
 	AGENT_TTY_WIN_RESIZE,
+	AGENT_PAUSE_CONTAINER,
+	AGENT_RESUME_CONTAINER,
+	AGENT_UPDATE_CONTAINER,
+	AGENT_STATS_CONTAINER,
+	AGENT_GET_OOM_EVENT,
 	AGENT_METHOD_COUNT,
 };
 

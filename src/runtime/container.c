@@ -90,6 +90,7 @@ void container_free(struct container *c)
 {
 	if (!c)
 		return;
+	container_drop_pause(c);
 	MAP_FOREACH (e, &c->execs)
 		guest_process_free(e->value);
 	map_fini(&c->execs);

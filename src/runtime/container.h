@@ -34,11 +34,24 @@ struct container_config {
 	struct sandbox *sandbox; /* borrowed for the container's life */
 };
 
+/*
+ * RUNNABLE -> PAUSING -> PAUSED -> RESUMING -> RUNNABLE; a step that the agent refuses leads back.
+ * It says something only while the init process is RUNNING.
+ */
+enum container_pause {
+	CONTAINER_RUNNABLE,
+	CONTAINER_PAUSING,
+	CONTAINER_PAUSED,
+	CONTAINER_RESUMING,
+	CONTAINER_PAUSE_COUNT,
+};
+
 struct container {
 	/* For reading by everybody. */
 	char *id, *bundle;
 	struct guest_process *init; /* owned */
 	struct map execs;	    /* id -> struct guest_process, owned */
+	enum container_pause pause;
 
 	/* Private. */
 	struct sandbox *sandbox; /* borrowed */
@@ -49,6 +62,10 @@ struct container {
 	bool is_in_guest;
 	sandbox_done_fn *done;
 	void *data;
+	bool is_killed;			  /* SIGKILL has been sent */
+	struct agent_pending *pause_call; /* owned; NULL: none in flight */
+	sandbox_done_fn *pause_done;	  /* NULL: nobody asked */
+	void *pause_data;
 };
 
 int container_new(
@@ -72,3 +89,19 @@ void container_remove_exec(struct container *c, struct guest_process *p);
 
 /* Its VM is gone: every process that has not stopped does so, with this status. */
 void container_abort(struct container *c, uint32_t status);
+
+/*
+ * done is called once, from the loop, also when the container goes meanwhile. Failed preconditions:
+ * the container does not run, or is not (already) paused.
+ */
+int container_pause(
+	struct container *c, sandbox_done_fn *done, void *data, struct err *err) must_check;
+int container_resume(
+	struct container *c, sandbox_done_fn *done, void *data, struct err *err) must_check;
+/* A failed precondition unless RUNNABLE: no process is started in a container that stands still. */
+int container_check_runnable(const struct container *c, struct err *err) must_check;
+/* SIGKILL has been sent to it: it is not held up by a pause, for with cgroup v1 only a resumed
+ * process dies. */
+void container_let_die(struct container *c);
+/* For container_free: answers whoever waits for a pause or resume. */
+void container_drop_pause(struct container *c);

@@ -113,6 +113,30 @@ void events_exec_started(struct events *e, const char *cid, const char *eid, uin
 	publish(e, "/tasks/exec-started", cid, eid, &event.base);
 }
 
+void events_paused(struct events *e, const char *cid)
+{
+	Containerd__Events__TaskPaused event = CONTAINERD__EVENTS__TASK_PAUSED__INIT;
+
+	event.container_id = field(cid);
+	publish(e, "/tasks/paused", cid, "", &event.base);
+}
+
+void events_resumed(struct events *e, const char *cid)
+{
+	Containerd__Events__TaskResumed event = CONTAINERD__EVENTS__TASK_RESUMED__INIT;
+
+	event.container_id = field(cid);
+	publish(e, "/tasks/resumed", cid, "", &event.base);
+}
+
+void events_oom(struct events *e, const char *cid)
+{
+	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
+
+	event.container_id = field(cid);
+	publish(e, "/tasks/oom", cid, "", &event.base);
+}
+
 void events_exit(struct events *e, const char *cid, const char *id, const struct events_exit *exit)
 {
 	Containerd__Events__TaskExit event = CONTAINERD__EVENTS__TASK_EXIT__INIT;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * What containerd is told about its tasks: /tasks/create, start, exec-added, exec-started, exit and
- * delete, forwarded to the ttRPC socket that the environment variable TTRPC_ADDRESS names.
+ * What containerd is told about its tasks: /tasks/create, start, exec-added, exec-started, paused,
+ * resumed, oom, exit and delete, forwarded to the ttRPC socket that the environment variable TTRPC_ADDRESS names.
  *
  * Events are sent one after another in the order they were published; containerd may be gone for a
  * while (a restart), then they wait, up to a limit past which the oldest are dropped and logged.
@@ -35,6 +35,9 @@ void events_create(
 void events_start(struct events *e, const char *cid, uint32_t pid);
 void events_exec_added(struct events *e, const char *cid, const char *eid);
 void events_exec_started(struct events *e, const char *cid, const char *eid, uint32_t pid);
+void events_paused(struct events *e, const char *cid);
+void events_resumed(struct events *e, const char *cid);
+void events_oom(struct events *e, const char *cid);
 /* id: the exec's, or the container's own. */
 void events_exit(struct events *e, const char *cid, const char *id, const struct events_exit *exit);
 void events_delete(

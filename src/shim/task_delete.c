@@ -125,6 +125,7 @@ static void kill_container(struct deletion *d)
 		return;
 	}
 	guest_process_hurry(init);
+	container_let_die(d->container);
 	d->waiter.told = on_killed;
 	guest_process_add_waiter(init, &d->waiter);
 }

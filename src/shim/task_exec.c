@@ -68,7 +68,9 @@ static int add_exec(
 	if (c->init->state == GUEST_PROCESS_STOPPED)
 		return err_status(
 			err, EINVAL, WIRE_FAILED_PRECONDITION, "container %s has stopped", c->id);
-	r = parse_spec(request, &spec, err);
+	r = container_check_runnable(c, err);
+	if (r == 0)
+		r = parse_spec(request, &spec, err);
 	if (r < 0)
 		return r;
 	r = guest_process_new(&config, &p, err);

@@ -30,8 +30,8 @@ static void on_signalled(void *data, const ProtobufCMessage *reply, const struct
 		ttrpc_call_reply(kill->call, NULL);
 }
 
-static int send_signal(
-	struct shim *shim, struct guest_process *p, struct kill *kill, struct err *err)
+static int send_signal(struct shim *shim, struct container *c, struct guest_process *p,
+	struct kill *kill, struct err *err)
 {
 	Grpc__SignalProcessRequest request = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
 	struct agent *agent = sandbox_agent(shim->sandbox);
@@ -51,6 +51,8 @@ static int send_signal(
 		guest_process_watch(p, agent) < 0)
 		guest_process_abort(p, GUEST_PROCESS_LOST_STATUS);
 	guest_process_hurry(p);
+	if (guest_process_is_init(p))
+		container_let_die(c);
 	return 0;
 }
 
@@ -59,7 +61,8 @@ static int try_kill(struct shim *shim, const Containerd__Task__V2__KillRequest *
 	struct ttrpc_call *call, struct err *err)
 {
 	const char *eid = request->all ? "" : shim_text(request->exec_id);
-	struct guest_process *p = shim_find_process(shim, shim_text(request->id), eid, NULL, err);
+	struct container *c = NULL;
+	struct guest_process *p = shim_find_process(shim, shim_text(request->id), eid, &c, err);
 	struct kill *kill;
 	int r;
 
@@ -77,7 +80,7 @@ static int try_kill(struct shim *shim, const Containerd__Task__V2__KillRequest *
 	if (!kill)
 		return err_sys(err, ENOMEM, "signal the process");
 	*kill = (struct kill){.call = call, .signal = request->signal};
-	r = send_signal(shim, p, kill, err);
+	r = send_signal(shim, c, p, kill, err);
 	if (r < 0)
 		free(kill);
 	return r;

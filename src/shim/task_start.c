@@ -33,6 +33,19 @@ static void on_started(void *data, const struct err *err)
 	ttrpc_call_reply(start->call, &reply.base);
 }
 
+static int check(const struct container *c, const struct guest_process *p, struct err *err)
+{
+	if (p->state != GUEST_PROCESS_CREATED)
+		return err_status(err, EINVAL, WIRE_FAILED_PRECONDITION,
+			"process %s has been started before", shim_event_id(p));
+	if (guest_process_is_init(p))
+		return 0;
+	if (c->init->state != GUEST_PROCESS_RUNNING)
+		return err_status(err, EINVAL, WIRE_FAILED_PRECONDITION,
+			"container %s is not running", c->id);
+	return container_check_runnable(c, err);
+}
+
 void task_start(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
 	const Containerd__Task__V2__StartRequest *request = (const void *)message;
@@ -43,14 +56,11 @@ void task_start(struct ttrpc_call *call, const ProtobufCMessage *message, void *
 		shim, shim_text(request->id), shim_text(request->exec_id), &c, &err);
 	struct start *start = NULL;
 
-	if (p && p->state != GUEST_PROCESS_CREATED)
-		err_status(&err, EINVAL, WIRE_FAILED_PRECONDITION,
-			"process %s has been started before", shim_event_id(p));
-	else if (p && !guest_process_is_init(p) && c->init->state != GUEST_PROCESS_RUNNING)
-		err_status(&err, EINVAL, WIRE_FAILED_PRECONDITION, "container %s is not running",
-			c->id);
-	else if (p && !(start = malloc(sizeof(*start))))
-		err_sys(&err, ENOMEM, "start the process");
+	if (p && check(c, p, &err) == 0) {
+		start = malloc(sizeof(*start));
+		if (!start)
+			err_sys(&err, ENOMEM, "start the process");
+	}
 	if (start) {
 		*start = (struct start){shim, p, call, clock_now_ns()};
 		if (guest_process_start(p, sandbox_agent(shim->sandbox), on_started, start, &err) ==

@@ -5,14 +5,31 @@
 #include "task.pb-c.h"
 #include "wire/message.h"
 
-static Containerd__Task__V2__Status status_of(const struct guest_process *p)
+/* All processes of a container stand still together. */
+static Containerd__Task__V2__Status running_status_of(const struct container *c)
+{
+	switch (c->pause) {
+	case CONTAINER_PAUSING:
+		return CONTAINERD__TASK__V2__STATUS__PAUSING;
+	case CONTAINER_PAUSED:
+	case CONTAINER_RESUMING:
+		return CONTAINERD__TASK__V2__STATUS__PAUSED;
+	case CONTAINER_RUNNABLE:
+	case CONTAINER_PAUSE_COUNT:
+	default:
+		return CONTAINERD__TASK__V2__STATUS__RUNNING;
+	}
+}
+
+static Containerd__Task__V2__Status status_of(
+	const struct container *c, const struct guest_process *p)
 {
 	switch (p->state) {
 	case GUEST_PROCESS_CREATED:
 	case GUEST_PROCESS_STARTING:
 		return CONTAINERD__TASK__V2__STATUS__CREATED;
 	case GUEST_PROCESS_RUNNING:
-		return CONTAINERD__TASK__V2__STATUS__RUNNING;
+		return running_status_of(c);
 	case GUEST_PROCESS_STOPPED:
 		return CONTAINERD__TASK__V2__STATUS__STOPPED;
 	case GUEST_PROCESS_STATE_COUNT:
@@ -42,7 +59,7 @@ void task_state(struct ttrpc_call *call, const ProtobufCMessage *message, void *
 	reply.stdout = p->out;
 	reply.stderr = p->err;
 	MESSAGE_SET(&reply, pid, shim_pid(user));
-	MESSAGE_SET(&reply, status, status_of(p));
+	MESSAGE_SET(&reply, status, status_of(c, p));
 	MESSAGE_SET(&reply, terminal, p->terminal);
 	if (p->state == GUEST_PROCESS_STOPPED) {
 		events_timestamp(p->exited_at_ns, &at);

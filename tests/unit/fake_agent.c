@@ -2,6 +2,7 @@
 #include "fake_agent.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,6 +27,8 @@ struct guest {
 	struct loop *loop;
 	struct ttrpc_server *server;
 	struct map tasks; /* by exec id, or "init" */
+	bool is_paused;
+	struct task *dying; /* killed while it was paused */
 	struct buf script;
 };
 
@@ -191,14 +194,43 @@ static void on_wait(struct ttrpc_call *call, const ProtobufCMessage *message, vo
 static void on_signal(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
 	const Grpc__SignalProcessRequest *request = (const void *)message;
-	struct task *t = find(user, request->exec_id);
+	struct guest *g = user;
+	struct task *t = find(g, request->exec_id);
 
 	if (!t) {
 		fail_not_found(call);
 		return;
 	}
-	end_task(t, 128 + (int)request->signal);
 	ttrpc_call_reply(call, NULL);
+	if (g->is_paused && is_told(g, "cgroup_v1"))
+		g->dying = t;
+	else
+		end_task(t, 128 + (int)request->signal);
+}
+
+static void on_pause(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	struct guest *g = user;
+
+	(void)request;
+	if (is_told(g, "pause_hangs"))
+		return;
+	g->is_paused = !is_told(g, "pause_fails");
+	answer(g, call, "pause_fails");
+}
+
+static void on_resume(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	struct guest *g = user;
+
+	(void)request;
+	answer(g, call, "resume_fails");
+	if (is_told(g, "resume_fails"))
+		return;
+	g->is_paused = false;
+	if (g->dying)
+		end_task(g->dying, 128 + SIGKILL);
+	g->dying = NULL;
 }
 
 #define AGENT(name, message, fn)                                              \
@@ -221,6 +253,8 @@ static const struct ttrpc_method methods[] = {
 	AGENT("ReadStdout", read_stream_request, on_stdout),
 	AGENT("ReadStderr", read_stream_request, on_stderr),
 	AGENT("CloseStdin", close_stdin_request, on_anything),
+	AGENT("PauseContainer", pause_container_request, on_pause),
+	AGENT("ResumeContainer", resume_container_request, on_resume),
 	AGENT("TtyWinResize", tty_win_resize_request, on_anything),
 };
 

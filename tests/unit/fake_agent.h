@@ -5,9 +5,11 @@
  *in the process that should be vsockd. What it does is told by words in a file that the test
  *writes:
  *
- *	create_sandbox_fails, create_container_fails, start_fails: answer with an error
- *	create_container_hangs: never answered
+ *	create_sandbox_fails, create_container_fails, start_fails,
+ *	pause_fails, resume_fails: answer with an error
+ *	create_container_hangs, pause_hangs: never answered
  *	ends: the container's output ends at once, its status is 7
+ *	cgroup_v1: what is killed while it is paused ends when it is resumed
  *
  * Otherwise a process runs until it is signalled, and its status is 128 + the signal.
  */
