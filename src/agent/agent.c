@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "agent/commit.h"
 #include "agent/container/launch.h"
 #include "agent/job.h"
 #include "agent/logport.h"
@@ -23,15 +24,18 @@ enum {
 	CONNECTION_BUDGET = 32 << 20,
 };
 
+const char agent_commit[] = AGENT_COMMIT;
+
 /* How long stopping waits for what is still being undone. */
 #define STOP_NS (10 * NS_PER_S)
 
 static void announce(const struct agent *agent)
 {
-	log_write(LOG_INFO, "root", "announce", "agent-version", KIHON_VERSION, "api-version",
-		AGENT_API_VERSION, "init", agent->is_init ? "true" : "false", "server-address",
-		agent->options->server_addr, "log-level", log_level_name(agent->options->log_level),
-		"extra-features", "seccomp", NULL);
+	log_write(LOG_INFO, "root", "announce", "agent-commit", agent_commit, "agent-version",
+		KIHON_VERSION, "api-version", AGENT_API_VERSION, "init",
+		agent->is_init ? "true" : "false", "server-address", agent->options->server_addr,
+		"log-level", log_level_name(agent->options->log_level), "extra-features",
+		AGENT_EXTRA_FEATURES, NULL);
 	for (int i = 0; i < OPTION_LATER_COUNT; i++)
 		if (agent->options->not_supported & 1U << i)
 			log_printf(LOG_WARN, "root", "%s is not supported yet: ignored",
@@ -51,17 +55,21 @@ static int open_log(struct agent *agent, struct err *err)
 static int open_server(struct agent *agent, struct err *err)
 {
 	struct ttrpc_server_config config = {
-		.methods = rpc_methods,
+		.methods = agent->methods,
 		.n_methods = rpc_n_methods,
 		.user = agent,
 		.unknown_service_status = WIRE_INVALID_ARGUMENT,
 		.max_connections = MAX_CONNECTIONS,
 		.connection_budget = CONNECTION_BUDGET,
 	};
-	int fd = dial_listen(agent->options->server_addr, err), r;
+	int fd, r;
 
+	if (!agent->methods)
+		return err_sys(err, ENOMEM, "start");
+	fd = dial_listen(agent->options->server_addr, err);
 	if (fd < 0)
 		return fd;
+	agent->is_listening = true;
 	r = ttrpc_server_new(agent->loop, fd, &config, &agent->server);
 	if (r < 0)
 		return err_sys(err, -r, "serve %s", agent->options->server_addr);
@@ -122,6 +130,7 @@ int agent_new(const struct options *options, bool is_init, struct agent **ret, s
 		return err_sys(err, ENOMEM, "start");
 	agent->options = options;
 	agent->is_init = is_init;
+	agent->methods = endpoints_make_table(&options->endpoints);
 	sandbox_init(&agent->sandbox);
 	r = set_up(agent, err);
 	if (r < 0) {
@@ -146,8 +155,17 @@ static void on_flushed(void *data)
 	loop_stop(agent->loop, 0);
 }
 
+/* Before the socket is closed: afterwards the name may be another agent's. */
+static void remove_address(struct agent *agent)
+{
+	if (agent->is_listening)
+		dial_unlisten(agent->options->server_addr);
+	agent->is_listening = false;
+}
+
 void agent_stop(struct agent *agent)
 {
+	remove_address(agent);
 	ttrpc_server_stop_accepting(agent->server);
 	if (ttrpc_server_on_flushed(agent->server, on_flushed, agent) < 0)
 		loop_stop(agent->loop, 0);
@@ -167,6 +185,7 @@ void agent_free(struct agent *agent)
 {
 	if (!agent)
 		return;
+	remove_address(agent);
 	if (agent->server)
 		ttrpc_server_free(agent->server);
 	finish_background(agent);
@@ -178,5 +197,6 @@ void agent_free(struct agent *agent)
 	/* What does not end keeps its sources; the process is about to go anyway. */
 	if (agent->loop && launch_count() + job_count() == 0)
 		loop_free(agent->loop);
+	free(agent->methods);
 	free(agent);
 }

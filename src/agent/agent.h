@@ -14,6 +14,10 @@
 
 /* The version of the agent's API (Health.Version), which upstream has never changed. */
 #define AGENT_API_VERSION "0.0.1"
+#define AGENT_EXTRA_FEATURES "seccomp"
+
+/* The commit that the agent was built from, or "unknown". */
+extern const char agent_commit[];
 
 struct logport;
 
@@ -23,9 +27,11 @@ struct agent {
 	struct reaper *reaper;
 	struct logport *logport;
 	struct ttrpc_server *server;
+	struct ttrpc_method *methods; /* owned: what the server serves */
 	struct sandbox sandbox;
 	struct source *sigterm, *sigint;
-	bool is_init; /* PID 1 of the guest */
+	bool is_init;	   /* PID 1 of the guest */
+	bool is_listening; /* a name of the server's address may be there */
 };
 
 /* Opens the log port, then the server's address. options must outlive the agent. */

@@ -7,74 +7,53 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How a value is checked, and what is kept of it. Named after what upstream's parser accepts. */
-enum rule {
-	RULE_LEVEL,
-	RULE_ADDR,
-	RULE_SECONDS,	 /* unsigned; 0 keeps the default */
-	RULE_LOG_PORT,	 /* > 0 counts */
-	RULE_LATER_PORT, /* > 0 asks for a later feature */
-	RULE_PIPE_SIZE,	 /* >= 0 */
-	RULE_BOOL,	 /* anything; see is_true() */
-	RULE_LATER_BOOL,
-	RULE_LITERAL, /* "true" or "false" */
-	RULE_UINT,    /* at most max */
-	RULE_INT64,
-	RULE_WORD, /* one of words */
-	RULE_URL,
-	RULE_ANY,
-	RULE_FILE, /* a configuration file: refused */
-};
-
-struct key {
-	const char *name;
-	enum rule rule;
-	enum option_later later;
-	uint64_t max;
-	const char *words; /* "a|b" */
-};
-
 #define MEM_AGENT "agent.mem_agent_"
 
-static const struct key keys[] = {
-	{"agent.log", RULE_LEVEL},
-	{"agent.server_addr", RULE_ADDR},
-	{"agent.hotplug_timeout", RULE_SECONDS},
-	{"agent.cdh_api_timeout", RULE_SECONDS},
-	{"agent.image_pull_timeout", RULE_SECONDS},
-	{"agent.cdi_timeout", RULE_SECONDS},
-	{"agent.launch_process_timeout", RULE_SECONDS},
-	{"agent.visible_cdi_devices", RULE_BOOL},
-	{"agent.trace", RULE_LATER_BOOL, OPTION_TRACING},
-	{"agent.debug_console_vport", RULE_ANY}, /* means nothing without agent.debug_console */
-	{"agent.log_vport", RULE_LOG_PORT},
-	{"agent.passfd_listener_port", RULE_LATER_PORT, OPTION_PASSFD},
-	{"agent.container_pipe_size", RULE_PIPE_SIZE},
-	{"cgroup_no_v1", RULE_ANY}, /* cgroup v2 is all there is */
-	{"systemd.unified_cgroup_hierarchy", RULE_BOOL},
-	{"agent.https_proxy", RULE_URL},
-	{"agent.no_proxy", RULE_ANY},
-	{"agent.guest_components_rest_api", RULE_WORD, .words = "all|attestation|resource"},
-	{"agent.guest_components_procs", RULE_WORD,
+/* Most keys have the same name in both places, but for the prefix. */
+#define BOTH(name) "agent." name, name
+#define MEM(name) MEM_AGENT name, "mem_agent_" name
+
+static const struct option_key keys[] = {
+	{BOTH("debug_console"), RULE_FLAG, OPTION_DEBUG_CONSOLE},
+	{"agent.devmode", "dev_mode", RULE_FLAG, OPTION_LATER_COUNT}, /* means nothing */
+	{"agent.trace", "tracing", RULE_FLAG_OR_BOOL, OPTION_TRACING},
+	{"agent.log", "log_level", RULE_LEVEL},
+	{BOTH("server_addr"), RULE_ADDR},
+	{BOTH("hotplug_timeout"), RULE_SECONDS},
+	{BOTH("cdh_api_timeout"), RULE_SECONDS},
+	{BOTH("image_pull_timeout"), RULE_SECONDS},
+	{BOTH("cdi_timeout"), RULE_SECONDS},
+	{BOTH("launch_process_timeout"), RULE_SECONDS},
+	{BOTH("visible_cdi_devices"), RULE_BOOL},
+	{BOTH("debug_console_vport"), RULE_IDLE_PORT}, /* means nothing without the flag */
+	{BOTH("log_vport"), RULE_LOG_PORT},
+	{BOTH("passfd_listener_port"), RULE_LATER_PORT, OPTION_PASSFD},
+	{BOTH("container_pipe_size"), RULE_PIPE_SIZE},
+	{"cgroup_no_v1", NULL, RULE_ANY}, /* cgroup v2 is all there is */
+	{"systemd.unified_cgroup_hierarchy", "unified_cgroup_hierarchy", RULE_BOOL},
+	{BOTH("https_proxy"), RULE_URL},
+	{BOTH("no_proxy"), RULE_ANY},
+	{BOTH("guest_components_rest_api"), RULE_WORD, .words = "all|attestation|resource"},
+	{BOTH("guest_components_procs"), RULE_WORD,
 		.words = "none|attestation-agent|confidential-data-hub|api-server-rest"},
-	{"agent.secure_storage_integrity", RULE_BOOL},
-	{"agent.config_file", RULE_FILE},
-	{MEM_AGENT "enable", RULE_LATER_BOOL, OPTION_MEM_AGENT},
-	{MEM_AGENT "memcg_disable", RULE_LITERAL},
-	{MEM_AGENT "memcg_swap", RULE_LITERAL},
-	{MEM_AGENT "memcg_swappiness_max", RULE_UINT, .max = UINT8_MAX},
-	{MEM_AGENT "memcg_period_secs", RULE_UINT, .max = UINT64_MAX},
-	{MEM_AGENT "memcg_period_psi_percent_limit", RULE_UINT, .max = UINT8_MAX},
-	{MEM_AGENT "memcg_eviction_psi_percent_limit", RULE_UINT, .max = UINT8_MAX},
-	{MEM_AGENT "memcg_eviction_run_aging_count_min", RULE_UINT, .max = UINT64_MAX},
-	{MEM_AGENT "compact_disable", RULE_LITERAL},
-	{MEM_AGENT "compact_period_secs", RULE_UINT, .max = UINT64_MAX},
-	{MEM_AGENT "compact_period_psi_percent_limit", RULE_UINT, .max = UINT8_MAX},
-	{MEM_AGENT "compact_psi_percent_limit", RULE_UINT, .max = UINT8_MAX},
-	{MEM_AGENT "compact_sec_max", RULE_INT64},
-	{MEM_AGENT "compact_order", RULE_UINT, .max = UINT8_MAX},
-	{MEM_AGENT "compact_threshold", RULE_UINT, .max = UINT64_MAX},
-	{MEM_AGENT "compact_force_times", RULE_UINT, .max = UINT64_MAX},
+	{BOTH("secure_storage_integrity"), RULE_BOOL},
+	{NULL, "policy_file", RULE_REFUSED},
+	{MEM("enable"), RULE_LATER_BOOL, OPTION_MEM_AGENT},
+	{MEM("memcg_disable"), RULE_LITERAL},
+	{MEM("memcg_swap"), RULE_LITERAL},
+	{MEM("memcg_swappiness_max"), RULE_UINT, .max = UINT8_MAX},
+	{MEM("memcg_period_secs"), RULE_UINT, .max = UINT64_MAX},
+	{MEM("memcg_period_psi_percent_limit"), RULE_UINT, .max = UINT8_MAX},
+	{MEM("memcg_eviction_psi_percent_limit"), RULE_UINT, .max = UINT8_MAX},
+	{MEM("memcg_eviction_run_aging_count_min"), RULE_UINT, .max = UINT64_MAX},
+	{MEM("compact_disable"), RULE_LITERAL},
+	{MEM("compact_period_secs"), RULE_UINT, .max = UINT64_MAX},
+	{MEM("compact_period_psi_percent_limit"), RULE_UINT, .max = UINT8_MAX},
+	{MEM("compact_psi_percent_limit"), RULE_UINT, .max = UINT8_MAX},
+	{MEM("compact_sec_max"), RULE_INT64},
+	{MEM("compact_order"), RULE_UINT, .max = UINT8_MAX},
+	{MEM("compact_threshold"), RULE_UINT, .max = UINT64_MAX},
+	{MEM("compact_force_times"), RULE_UINT, .max = UINT64_MAX},
 };
 
 static const char *const later_names[] = {
@@ -97,6 +76,22 @@ void options_init(struct options *o)
 		.run_dir = "/run/kata-containers",
 		.log_level = LOG_INFO,
 	};
+}
+
+const struct option_key *options_find_cmdline(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].cmdline && strcmp(keys[i].cmdline, name) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+const struct option_key *options_find_toml(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].toml && strcmp(keys[i].toml, name) == 0)
+			return &keys[i];
+	return NULL;
 }
 
 static bool parse_uint(const char *s, uint64_t max, uint64_t *ret)
@@ -170,16 +165,27 @@ static int set_addr(struct options *o, const char *value, struct err *err)
 	return 0;
 }
 
-static bool set_port(struct options *o, const struct key *key, const char *value)
+static void ask_for(struct options *o, enum option_later later, bool wanted)
+{
+	if (later >= OPTION_LATER_COUNT)
+		return;
+	o->not_supported &= ~(1U << later);
+	if (wanted)
+		o->not_supported |= 1U << later;
+}
+
+static bool set_port(struct options *o, const struct option_key *key, const char *value)
 {
 	int64_t port;
 
+	if (key->rule == RULE_IDLE_PORT)
+		return true;
 	if (!parse_int(value, INT32_MIN, INT32_MAX, &port))
 		return false;
-	if (port > 0 && key->rule == RULE_LOG_PORT)
-		o->log_port = (uint32_t)port;
+	if (key->rule == RULE_LATER_PORT)
+		ask_for(o, key->later, port > 0);
 	else if (port > 0)
-		o->not_supported |= 1U << key->later;
+		o->log_port = (uint32_t)port;
 	return true;
 }
 
@@ -193,7 +199,7 @@ static bool set_pipe_size(struct options *o, const char *value)
 	return true;
 }
 
-static bool apply(struct options *o, const struct key *key, const char *value)
+static bool apply(struct options *o, const struct option_key *key, const char *value)
 {
 	uint64_t u;
 	int64_t i;
@@ -201,9 +207,10 @@ static bool apply(struct options *o, const struct key *key, const char *value)
 	switch (key->rule) {
 	case RULE_LEVEL:
 		return log_level_parse(value, &o->log_level) == 0;
+	case RULE_FLAG:
 	case RULE_LATER_BOOL:
-		if (is_true(value))
-			o->not_supported |= 1U << key->later;
+	case RULE_FLAG_OR_BOOL:
+		ask_for(o, key->later, is_true(value));
 		return true;
 	case RULE_LITERAL:
 		return is_one_of("true|false", value);
@@ -219,85 +226,57 @@ static bool apply(struct options *o, const struct key *key, const char *value)
 		return parse_int(value, INT64_MIN, INT64_MAX, &i);
 	case RULE_PIPE_SIZE:
 		return set_pipe_size(o, value);
+	case RULE_IDLE_PORT:
 	case RULE_LOG_PORT:
 	case RULE_LATER_PORT:
 		return set_port(o, key, value);
 	case RULE_BOOL:
 	case RULE_ANY:
 	case RULE_ADDR:
-	case RULE_FILE:
+	case RULE_REFUSED:
 		return true;
 	}
 	return false;
 }
 
-static int parse_pair(struct options *o, const char *name, const char *value, struct err *err)
+int options_set(struct options *o, const struct option_key *key, const char *value, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (strcmp(keys[i].name, name) != 0)
-			continue;
-		if (keys[i].rule == RULE_ADDR)
-			return set_addr(o, value, err);
-		if (keys[i].rule == RULE_FILE)
-			return err_set(err, ENOTSUP,
-				"%s=%s: a configuration file is not supported yet", name, value);
-		if (!apply(o, &keys[i], value))
-			return err_set(err, EINVAL, "kernel command line: %s=%s: invalid value",
-				name, value);
-		return 0;
-	}
+	if (key->rule == RULE_ADDR)
+		return set_addr(o, value, err);
+	if (key->rule == RULE_REFUSED && *value)
+		return err_set(err, ENOTSUP, "\"%s\": not supported", value);
+	if (!apply(o, key, value))
+		return err_set(err, EINVAL, "\"%s\": invalid value", value);
 	return 0;
 }
 
-static int parse_token(struct options *o, char *token, struct err *err)
-{
-	char *equals = strchr(token, '=');
-
-	if (equals) {
-		*equals = '\0';
-		return parse_pair(o, token, equals + 1, err);
-	}
-	if (strcmp(token, "agent.debug_console") == 0)
-		o->not_supported |= 1U << OPTION_DEBUG_CONSOLE;
-	else if (strcmp(token, "agent.trace") == 0)
-		o->not_supported |= 1U << OPTION_TRACING;
-	return 0;
-}
-
-int options_parse_cmdline(struct options *o, struct slice text, struct err *err)
-{
-	static const char blanks[] = " \t\n\r\f\v";
-	auto_free char *copy = NULL;
-	int r = slice_to_cstr(text, OPTIONS_MAX_CMDLINE, &copy);
-
-	if (r < 0)
-		return err_sys(err, -r, "kernel command line");
-	for (char *at = copy; r == 0 && *(at += strspn(at, blanks));) {
-		char *token = at;
-
-		at += strcspn(at, blanks);
-		if (*at)
-			*at++ = '\0';
-		r = parse_token(o, token, err);
-	}
-	return r;
-}
-
-int options_parse_environment(struct options *o, bool is_init, struct err *err)
+int options_parse_environment(struct options *o, struct err *err)
 {
 	const char *addr = getenv("KATA_AGENT_SERVER_ADDR"),
-		   *level = getenv("KATA_AGENT_LOG_LEVEL");
-	const char *run_dir = is_init ? NULL : getenv("KIHON_AGENT_RUN_DIR");
+		   *level = getenv("KATA_AGENT_LOG_LEVEL"), *tracing = getenv("KATA_AGENT_TRACING"),
+		   *policy = getenv("KATA_AGENT_POLICY_FILE");
 
 	if (level)
 		(void)!log_level_parse(level, &o->log_level);
-	if (run_dir) {
-		if (run_dir[0] != '/' || strlen(run_dir) >= sizeof(o->run_dir))
-			return err_set(err, EINVAL,
-				"KIHON_AGENT_RUN_DIR=%s: not an absolute path of less than %zu "
-				"bytes",
-				run_dir, sizeof(o->run_dir));
-		snprintf(o->run_dir, sizeof(o->run_dir), "%s", run_dir);
-	}
-	return addr ? set_addr(o, addr, err) : 0;
+	if (tracing)
+		ask_for(o, OPTION_TRACING, is_true(tracing));
+	if (policy && *policy)
+		return err_set(err, ENOTSUP, "KATA_AGENT_POLICY_FILE=%s: not supported", policy);
+	if (addr && set_addr(o, addr, err) < 0)
+		return err_wrap(err, "KATA_AGENT_SERVER_ADDR");
+	return 0;
+}
+
+int options_parse_run_dir(struct options *o, struct err *err)
+{
+	const char *run_dir = getenv("KIHON_AGENT_RUN_DIR");
+
+	if (!run_dir)
+		return 0;
+	if (run_dir[0] != '/' || strlen(run_dir) >= sizeof(o->run_dir))
+		return err_set(err, EINVAL,
+			"KIHON_AGENT_RUN_DIR=%s: not an absolute path of less than %zu bytes",
+			run_dir, sizeof(o->run_dir));
+	snprintf(o->run_dir, sizeof(o->run_dir), "%s", run_dir);
+	return 0;
 }

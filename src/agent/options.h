@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * How the agent is told what to do: the kernel command line, then the environment.
+ * How the agent is told what to do, whoever tells it: kernel_cmdline.h, config_file.h, or the
+ * environment. The sources exclude each other, as upstream's do:
  *
- * The kernel command line is split at ASCII white space, without quoting. Tokens that are not ours
- * are ignored. A key of ours with a value that cannot be meant is an error and ends the start: a
- * guest that runs with half of its host's wishes is worse than none. Keys of features that are
- * still to come are checked as upstream checks them; those that change what the host may rely on
- * are listed in not_supported, to be logged.
+ *	--config FILE                          the file, then the environment
+ *	agent.config_file=FILE in the kernel   the file alone
+ *	  command line
+ *	neither                                the kernel command line, then the environment
+ *
+ * A key of ours with a value that cannot be meant is an error and ends the start: a guest that runs
+ * with half of its host's wishes is worse than none. Keys of features that are still to come are
+ * checked as upstream checks them; those that change what the host may rely on are listed in
+ * not_supported, to be logged.
  */
 #include <stdint.h>
 
+#include "agent/endpoints.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/slice.h"
 
 enum {
 	OPTIONS_ADDR_SIZE = 128, /* "unix://" and sun_path fit */
 	OPTIONS_PATH_SIZE = 64,	 /* leaves room for ids and names below it in a sun_path */
-	OPTIONS_MAX_CMDLINE = 64 << 10,
 };
 
 /* One bit each in options.not_supported. */
@@ -37,16 +41,52 @@ struct options {
 	uint32_t log_port;	      /* vsock; 0: records go to standard output */
 	uint32_t container_pipe_size; /* bytes; 0: as the kernel makes them */
 	unsigned int not_supported;   /* 1 << enum option_later */
+	struct endpoints endpoints;   /* the methods that hosts may call */
+};
+
+/* How a value is checked, and what is kept of it; as upstream's parser does. */
+enum option_rule {
+	RULE_LEVEL,
+	RULE_ADDR,
+	RULE_SECONDS,	 /* unsigned; 0 keeps the default. TOML also: { secs = 1, nanos = 0 } */
+	RULE_LOG_PORT,	 /* > 0 counts */
+	RULE_LATER_PORT, /* > 0 asks for a later feature */
+	RULE_IDLE_PORT,
+	RULE_PIPE_SIZE, /* >= 0 */
+	RULE_FLAG,	/* on the kernel command line only as a word without "=" */
+	RULE_BOOL,	/* "true", or a number that is not 0; everything else is false */
+	RULE_LATER_BOOL,
+	RULE_FLAG_OR_BOOL, /* either form; of a later feature */
+	RULE_LITERAL,	   /* "true" or "false" */
+	RULE_UINT,	   /* at most max */
+	RULE_INT64,
+	RULE_WORD, /* one of words */
+	RULE_URL,
+	RULE_ANY,
+	RULE_REFUSED, /* to be left empty */
+};
+
+struct option_key {
+	const char *cmdline, *toml; /* its names; NULL: not to be set there */
+	enum option_rule rule;
+	enum option_later later; /* OPTION_LATER_COUNT: means nothing */
+	uint64_t max;
+	const char *words; /* "a|b" */
 };
 
 void options_init(struct options *o);
-/* text: the kernel command line; untrusted length and content. */
-int options_parse_cmdline(struct options *o, struct slice text, struct err *err) must_check;
+/* NULL: no such key. */
+const struct option_key *options_find_cmdline(const char *name);
+const struct option_key *options_find_toml(const char *name);
+/* The caller says in front of the error where the value stands. */
+int options_set(struct options *o, const struct option_key *key, const char *value,
+	struct err *err) must_check;
+/* KATA_AGENT_SERVER_ADDR, KATA_AGENT_LOG_LEVEL (ignored if it is none) and KATA_AGENT_TRACING. */
+int options_parse_environment(struct options *o, struct err *err) must_check;
 /*
- * KATA_AGENT_SERVER_ADDR and KATA_AGENT_LOG_LEVEL (ignored if it is none). For an agent that is not
- * PID 1 also KIHON_AGENT_RUN_DIR, which lets tests run beside a real one; the kernel hands unknown
- * command-line parameters to PID 1 as its environment, so there it must not be read.
+ * KIHON_AGENT_RUN_DIR, which lets agents run beside each other. Not for PID 1: the kernel hands it
+ * unknown parameters of its command line as its environment.
  */
-int options_parse_environment(struct options *o, bool is_init, struct err *err) must_check;
+int options_parse_run_dir(struct options *o, struct err *err) must_check;
 /* "agent.debug_console", for the log. */
 const char *option_later_name(enum option_later option);

@@ -33,3 +33,6 @@ void dial_cancel(struct dial *dial);
 /* Parses an agent's listen address ("vsock://-1:1024", "unix:///path", "unix://@name") and returns
  * a listening, non-blocking, close-on-exec socket. */
 int dial_listen(const char *address, struct err *err) must_check;
+/* Removes the socket file of such an address, if it has one: before the socket is closed, because
+ * the next listener may take the name from then on. */
+void dial_unlisten(const char *address);

@@ -37,6 +37,15 @@ static int bind_and_listen(int fd, const struct address *a)
 	return r;
 }
 
+void dial_unlisten(const char *address)
+{
+	struct address a;
+
+	if (address_parse(address, &a, NULL) == 0 && a.sa.any.sa_family == AF_UNIX &&
+		!a.is_hybrid && a.sa.un.sun_path[0])
+		(void)unlink(a.sa.un.sun_path);
+}
+
 int dial_listen(const char *address, struct err *err)
 {
 	struct address a;

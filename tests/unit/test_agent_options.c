@@ -9,12 +9,17 @@
 
 #include <cmocka.h>
 
-#include "agent/options.h"
+#include "agent/kernel_cmdline.h"
 
 static int parse(struct options *o, const char *text, struct err *err)
 {
+	auto_free char *config_file = NULL;
+	int r;
+
 	options_init(o);
-	return options_parse_cmdline(o, slice_of_str(text), err);
+	r = kernel_cmdline_parse(o, slice_of_str(text), &config_file, err);
+	assert_null(config_file);
+	return r;
 }
 
 static void an_empty_command_line_gives_the_defaults(void **state)
@@ -81,6 +86,10 @@ static void values_that_upstream_accepts_are_accepted(void **state)
 		"agent.mem_agent_memcg_swappiness_max=255",
 		"agent.mem_agent_compact_sec_max=-9223372036854775808",
 		"agent.debug_consolex",
+		"agent.mem_agent_enable",
+		"agent.devmode",
+		"agent.devmode=1",
+		"agent.policy_file=/x",
 		"agent.logx=1",
 		"agent.log",
 	};
@@ -126,7 +135,6 @@ static void values_that_cannot_be_meant_are_refused(void **state)
 		"agent.mem_agent_compact_sec_max=9223372036854775808",
 		"agent.mem_agent_compact_sec_max=-9223372036854775809",
 		"agent.mem_agent_compact_sec_max=--1",
-		"agent.config_file=/etc/x.toml",
 	};
 
 	(void)state;
@@ -138,8 +146,8 @@ static void values_that_cannot_be_meant_are_refused(void **state)
 		if (parse(&o, rows[i], &err) == 0)
 			fail_msg("%s was accepted", rows[i]);
 		assert_true(err.code != 0);
-		if (strcmp(key, "agent.server_addr") != 0)
-			assert_non_null(strstr(err.msg, key));
+		assert_non_null(strstr(err.msg, key));
+		assert_non_null(strstr(err.msg, "kernel command line: "));
 	}
 }
 
@@ -180,24 +188,45 @@ static void features_to_come_are_noted(void **state)
 
 static void unusual_texts_are_refused_or_harmless(void **state)
 {
-	auto_free char *big = malloc(OPTIONS_MAX_CMDLINE + 1), *addr = NULL;
+	auto_free char *big = malloc(KERNEL_CMDLINE_MAX + 1), *addr = NULL;
+	char *file;
 	struct err err = ERR_INIT;
 	struct options o;
 
 	(void)state;
 	options_init(&o);
-	assert_int_equal(options_parse_cmdline(&o, slice_of("a\0b", 3), &err), -EINVAL);
+	assert_int_equal(kernel_cmdline_parse(&o, slice_of("a\0b", 3), &file, &err), -EINVAL);
 
-	memset(big, 'x', OPTIONS_MAX_CMDLINE + 1);
+	memset(big, 'x', KERNEL_CMDLINE_MAX + 1);
 	err = (struct err)ERR_INIT;
 	assert_int_equal(
-		options_parse_cmdline(&o, slice_of(big, OPTIONS_MAX_CMDLINE + 1), &err), -E2BIG);
-	assert_int_equal(options_parse_cmdline(&o, slice_of(big, OPTIONS_MAX_CMDLINE), &err), 0);
+		kernel_cmdline_parse(&o, slice_of(big, KERNEL_CMDLINE_MAX + 1), &file, &err),
+		-E2BIG);
+	assert_int_equal(
+		kernel_cmdline_parse(&o, slice_of(big, KERNEL_CMDLINE_MAX), &file, &err), 0);
 
 	err = (struct err)ERR_INIT;
 	assert_true(asprintf(&addr, "agent.server_addr=unix://%0200d", 0) > 0);
-	assert_int_equal(options_parse_cmdline(&o, slice_of_str(addr), &err), -ENAMETOOLONG);
+	assert_int_equal(kernel_cmdline_parse(&o, slice_of_str(addr), &file, &err), -ENAMETOOLONG);
 	assert_string_equal(o.server_addr, "vsock://-1:1024");
+}
+
+static void a_configuration_file_ends_the_command_line(void **state)
+{
+	auto_free char *file = NULL;
+	struct err err = ERR_INIT;
+	struct options o;
+
+	(void)state;
+	options_init(&o);
+	assert_int_equal(
+		kernel_cmdline_parse(&o,
+			slice_of_str("agent.log=error agent.config_file=/etc/a=b.toml agent.log=x"),
+			&file, &err),
+		0);
+	assert_string_equal(file, "/etc/a=b.toml");
+	/* What stands before it must be right all the same. */
+	assert_int_equal(parse(&o, "agent.log=x agent.config_file=/etc/x.toml", &err), -EINVAL);
 }
 
 static void the_environment_overrides_the_command_line(void **state)
@@ -206,28 +235,62 @@ static void the_environment_overrides_the_command_line(void **state)
 	struct options o;
 
 	(void)state;
-	assert_int_equal(parse(&o, "agent.server_addr=vsock://-1:9 agent.log=error", &err), 0);
+	assert_int_equal(
+		parse(&o, "agent.server_addr=vsock://-1:9 agent.log=error agent.trace", &err), 0);
 	setenv("KATA_AGENT_SERVER_ADDR", "unix://@x", 1);
 	setenv("KATA_AGENT_LOG_LEVEL", "nonsense", 1);
-	setenv("KIHON_AGENT_RUN_DIR", "/tmp/x", 1);
-	assert_int_equal(options_parse_environment(&o, true, &err), 0);
+	assert_int_equal(options_parse_environment(&o, &err), 0);
 	assert_string_equal(o.server_addr, "unix://@x");
-	assert_string_equal(o.run_dir, "/run/kata-containers");
 	assert_int_equal(o.log_level, LOG_ERROR);
+	assert_int_equal(o.not_supported, 1U << OPTION_TRACING);
 
 	setenv("KATA_AGENT_LOG_LEVEL", "debug", 1);
-	assert_int_equal(options_parse_environment(&o, false, &err), 0);
+	setenv("KATA_AGENT_TRACING", "false", 1);
+	assert_int_equal(options_parse_environment(&o, &err), 0);
 	assert_int_equal(o.log_level, LOG_DEBUG);
-	assert_string_equal(o.run_dir, "/tmp/x");
+	assert_int_equal(o.not_supported, 0);
 
-	setenv("KIHON_AGENT_RUN_DIR", "relative", 1);
-	assert_int_equal(options_parse_environment(&o, false, &err), -EINVAL);
-	unsetenv("KIHON_AGENT_RUN_DIR");
-	err = (struct err)ERR_INIT;
 	setenv("KATA_AGENT_SERVER_ADDR", "", 1);
-	assert_int_equal(options_parse_environment(&o, true, &err), -EINVAL);
+	assert_int_equal(options_parse_environment(&o, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "KATA_AGENT_SERVER_ADDR"));
 	unsetenv("KATA_AGENT_SERVER_ADDR");
 	unsetenv("KATA_AGENT_LOG_LEVEL");
+	unsetenv("KATA_AGENT_TRACING");
+}
+
+static void a_policy_is_not_left_out_silently(void **state)
+{
+	struct err err = ERR_INIT;
+	struct options o;
+
+	(void)state;
+	options_init(&o);
+	setenv("KATA_AGENT_POLICY_FILE", "", 1);
+	assert_int_equal(options_parse_environment(&o, &err), 0);
+	setenv("KATA_AGENT_POLICY_FILE", "/etc/policy.rego", 1);
+	assert_int_equal(options_parse_environment(&o, &err), -ENOTSUP);
+	unsetenv("KATA_AGENT_POLICY_FILE");
+}
+
+static void the_run_directory_must_be_a_short_absolute_path(void **state)
+{
+	static const char *const bad[] = {"relative", "",
+		"/0123456789012345678901234567890123456789012345678901234567890123"};
+	struct options o;
+
+	(void)state;
+	options_init(&o);
+	assert_int_equal(options_parse_run_dir(&o, NULL), 0);
+	assert_string_equal(o.run_dir, "/run/kata-containers");
+	setenv("KIHON_AGENT_RUN_DIR", "/tmp/x", 1);
+	assert_int_equal(options_parse_run_dir(&o, NULL), 0);
+	assert_string_equal(o.run_dir, "/tmp/x");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		setenv("KIHON_AGENT_RUN_DIR", bad[i], 1);
+		assert_int_equal(options_parse_run_dir(&o, NULL), -EINVAL);
+	}
+	assert_string_equal(o.run_dir, "/tmp/x");
+	unsetenv("KIHON_AGENT_RUN_DIR");
 }
 
 int main(void)
@@ -239,7 +302,10 @@ int main(void)
 		cmocka_unit_test(values_that_cannot_be_meant_are_refused),
 		cmocka_unit_test(features_to_come_are_noted),
 		cmocka_unit_test(unusual_texts_are_refused_or_harmless),
+		cmocka_unit_test(a_configuration_file_ends_the_command_line),
 		cmocka_unit_test(the_environment_overrides_the_command_line),
+		cmocka_unit_test(a_policy_is_not_left_out_silently),
+		cmocka_unit_test(the_run_directory_must_be_a_short_absolute_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
