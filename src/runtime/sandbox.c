@@ -92,6 +92,8 @@ static void fail_start(struct sandbox *sb, const struct err *why, const char *st
 static void on_sandbox_created(void *data, const ProtobufCMessage *reply, const struct err *err)
 {
 	struct sandbox *sb = data;
+	struct err failed = ERR_INIT;
+	int r;
 
 	(void)reply;
 	if (sb->state != SANDBOX_STARTING || !sb->start_done)
@@ -100,9 +102,14 @@ static void on_sandbox_created(void *data, const ProtobufCMessage *reply, const 
 		fail_start(sb, err, "create the sandbox in the guest");
 		return;
 	}
+	r = sandbox_start_health(sb);
+	if (r < 0) {
+		err_sys(&failed, -r, "watch the agent's health");
+		fail_start(sb, &failed, "start the sandbox");
+		return;
+	}
 	span(sb, "create sandbox");
 	sandbox_set_state(sb, SANDBOX_RUNNING);
-	sandbox_start_health(sb);
 	end_start(sb, NULL);
 }
 
@@ -224,12 +231,8 @@ static void on_agent_lost(void *data, const struct err *why)
 
 	if (sb->state == SANDBOX_STARTING) {
 		fail_start(sb, why, "the agent hung up");
-	} else if (sb->state == SANDBOX_RUNNING && sb->health_timer) {
-		err_copy(&sb->hangup, why);
-		source_set_deadline(
-			sb->health_timer, clock_now_ns() + SANDBOX_HANGUP_MS * NS_PER_MS);
-	} else {
-		sandbox_lose(sb, why);
+	} else if (sb->state == SANDBOX_RUNNING) {
+		sandbox_hang_up(sb, why);
 	}
 }
 
@@ -492,7 +495,8 @@ void sandbox_free(struct sandbox *sb)
 	if (!sb)
 		return;
 	source_free(sb->start_timer);
-	source_free(sb->health_timer);
+	health_free(sb->health);
+	source_free(sb->hangup_timer);
 	source_free(sb->stop_timer);
 	agent_log_free(sb->log);
 	agent_free(sb->agent);

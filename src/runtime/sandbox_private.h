@@ -3,6 +3,7 @@
 /* What sandbox.c (the way up) and sandbox_stop.c (the way down) share. */
 #include "hypervisor/hypervisor.h"
 #include "runtime/agent_log.h"
+#include "runtime/health.h"
 #include "runtime/sandbox.h"
 #include "runtime/state.h"
 
@@ -30,7 +31,8 @@ struct sandbox {
 	sandbox_done_fn *mount_done, *start_done, *stop_done;
 	void *mount_data, *start_data, *stop_data;
 	struct source *start_timer;  /* owned: the deadline of the start */
-	struct source *health_timer; /* owned */
+	struct health *health;	     /* owned; while RUNNING */
+	struct source *hangup_timer; /* owned: what is left of the wait for the VM's end */
 	struct source *stop_timer;   /* owned: how long the guest may take to say goodbye */
 	struct err hangup; /* the agent hung up: the VM's end, which says more, is waited for */
 	struct err undo_err;
@@ -41,7 +43,9 @@ struct sandbox {
 void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
 /* The VM or its agent is gone. */
 void sandbox_lose(struct sandbox *sb, const struct err *why);
-void sandbox_start_health(struct sandbox *sb);
+int sandbox_start_health(struct sandbox *sb) must_check;
+/* The agent has hung up on a running sandbox. */
+void sandbox_hang_up(struct sandbox *sb, const struct err *why);
 /* How long the VM's end is waited for after the agent has hung up. */
 enum { SANDBOX_HANGUP_MS = 1000 };
 /* Goes on with a stop that may have waited for what has just ended. */

@@ -9,62 +9,15 @@
 #include "agent.pb-c.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "health.pb-c.h"
 #include "runtime/job.h"
 #include "runtime/sandbox_private.h"
 #include "runtime/undo.h"
 
 enum {
-	HEALTH_PERIOD_S = 30,
 	GOODBYE_LIMIT_S = 3, /* for DestroySandbox: the VM is ended anyway */
 	VM_GRACE_S = 2,
 	UNDO_LIMIT_S = 60,
 };
-
-static void on_health(void *data, const ProtobufCMessage *reply, const struct err *err)
-{
-	struct sandbox *sb = data;
-	struct err why = ERR_INIT;
-
-	(void)reply;
-	/* A hang-up has its own way to be told. */
-	if (sb->state != SANDBOX_RUNNING || (err && err->code == ECONNRESET))
-		return;
-	if (!err) {
-		source_set_deadline(sb->health_timer, clock_now_ns() + HEALTH_PERIOD_S * NS_PER_S);
-		return;
-	}
-	err_copy(&why, err);
-	err_wrap(&why, "the agent fails its health check");
-	sandbox_lose(sb, &why);
-}
-
-static void on_health_timer(void *data)
-{
-	struct sandbox *sb = data;
-	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
-	struct err why = ERR_INIT;
-	int r;
-
-	if (err_is_set(&sb->hangup)) {
-		sandbox_lose(sb, &sb->hangup);
-		return;
-	}
-	r = agent_call(sb->agent, AGENT_CHECK, &request.base, on_health, sb, NULL);
-	if (r == 0)
-		return;
-	err_sys(&why, -r, "check the agent");
-	sandbox_lose(sb, &why);
-}
-
-void sandbox_start_health(struct sandbox *sb)
-{
-	int r = loop_add_timer(sb->loop, clock_now_ns() + HEALTH_PERIOD_S * NS_PER_S,
-		on_health_timer, sb, &sb->health_timer);
-
-	if (r < 0)
-		log_write(LOG_WARN, "sandbox", "no health checks", "error", strerror(-r), NULL);
-}
 
 static void on_vm_down(void *data, const struct err *err)
 {
@@ -85,6 +38,14 @@ static void stop_vm(struct sandbox *sb, int64_t grace_ns)
 	hypervisor_stop(sb->hv, grace_ns, on_vm_down, sb);
 }
 
+static void end_health(struct sandbox *sb)
+{
+	health_free(sb->health);
+	sb->health = NULL;
+	source_free(sb->hangup_timer);
+	sb->hangup_timer = NULL;
+}
+
 void sandbox_lose(struct sandbox *sb, const struct err *why)
 {
 	struct err copy = ERR_INIT;
@@ -94,9 +55,36 @@ void sandbox_lose(struct sandbox *sb, const struct err *why)
 	err_copy(&copy, why);
 	log_write(LOG_ERROR, "sandbox", "the sandbox is lost", "error", copy.msg, NULL);
 	sandbox_set_state(sb, SANDBOX_LOST);
+	end_health(sb);
 	agent_close(sb->agent);
 	stop_vm(sb, 0);
 	sb->lost(sb->data, &copy);
+}
+
+static void on_unhealthy(void *data, const struct err *why)
+{
+	sandbox_lose(data, why);
+}
+
+int sandbox_start_health(struct sandbox *sb)
+{
+	return health_new(sb->loop, sb->agent, &sb->config->agent, on_unhealthy, sb, &sb->health);
+}
+
+static void on_hangup_limit(void *data)
+{
+	struct sandbox *sb = data;
+
+	sandbox_lose(sb, &sb->hangup);
+}
+
+void sandbox_hang_up(struct sandbox *sb, const struct err *why)
+{
+	end_health(sb);
+	err_copy(&sb->hangup, why);
+	if (loop_add_timer(sb->loop, clock_now_ns() + SANDBOX_HANGUP_MS * NS_PER_MS,
+		    on_hangup_limit, sb, &sb->hangup_timer) < 0)
+		sandbox_lose(sb, why);
 }
 
 static void on_destroyed(void *data, const ProtobufCMessage *reply, const struct err *err)
@@ -206,8 +194,7 @@ void sandbox_stop(struct sandbox *sb, sandbox_done_fn *done, void *data)
 	sb->start_done = NULL;
 	source_free(sb->start_timer);
 	sb->start_timer = NULL;
-	source_free(sb->health_timer);
-	sb->health_timer = NULL;
+	end_health(sb);
 	sandbox_set_state(sb, SANDBOX_STOPPING);
 	sandbox_stop_step(sb);
 }
