@@ -79,7 +79,8 @@ int process_start(struct process *p, struct loop *loop, const struct hypervisor_
 				.fds = config->fds,
 				.n_fds = config->n_fds,
 				.output_fd = write_fd,
-				.cwd = config->cwd},
+				.cwd = config->cwd,
+				.own_pid_namespace = config->own_pid_namespace},
 		&p->spawn, err);
 	if (r < 0)
 		return r;

@@ -37,7 +37,8 @@ struct process_config {
 	const char *const *argv;
 	const int *fds; /* borrowed */
 	size_t n_fds;
-	const char *cwd; /* NULL: "/" */
+	const char *cwd;	/* NULL: "/" */
+	bool own_pid_namespace; /* as in spawn.h */
 };
 
 /* Never waits for the program: one that cannot be executed is reported through fn. */

@@ -9,8 +9,8 @@
  * make a suspect, which is blamed when QEMU has not been reaped within BLAME_NS.
  *
  * The end has one way: state ENDING, QEMU is told to quit or killed, when it has been reaped the
- * daemons have HELPER_GRACE_NS to follow (virtiofsd's child becomes an orphan when its parent is
- * killed instead), and when nobody is left the waiting callbacks are called.
+ * daemons have HELPER_GRACE_NS to follow, and when nobody is left the waiting callbacks are called.
+ * A daemon that has to be killed takes its own children along: each has a pid namespace.
  */
 #include "hypervisor/qemu.h"
 

@@ -140,7 +140,8 @@ static int add_fs(struct qemu_vm *q, struct qemu_args *args,
 		&(struct process_config){.program = hv->virtio_fs_daemon,
 			.argv = daemon.argv,
 			.fds = &listen_fd,
-			.n_fds = 1},
+			.n_fds = 1,
+			.own_pid_namespace = true},
 		handlers, err);
 	virtiofsd_args_fini(&daemon);
 	if (r == 0)
@@ -171,7 +172,8 @@ static int start_vsockd(struct qemu_vm *q, int vhost_fd,
 		&(struct process_config){.program = q->vm.self ? q->vm.self : self_exe,
 			.argv = argv,
 			.fds = (int[]){vhost_fd, hybrid_fd, dir_fd, control_fd},
-			.n_fds = 4},
+			.n_fds = 4,
+			.own_pid_namespace = true},
 		handlers, err);
 }
 

@@ -12,6 +12,8 @@
 #include "linux/spawn.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include <sys/wait.h>
 
 #include "base/io.h"
+#include "linux/process.h"
 #include "linux/procstat.h"
 #include "loop/loop.h"
 
@@ -68,8 +71,15 @@ static int child_arrange_fds(struct child_fds *c)
 	return syscall(SYS_close_range, c->n, ~0U, 0) < 0 ? -errno : 0;
 }
 
-static _Noreturn void child_run(
-	const struct spawn_config *config, struct child_fds *c, pid_t parent)
+/* It alone reads the status pipe. Its pid would not do: in a new pid namespace it has none. */
+static bool parent_is_gone(const struct child_fds *c)
+{
+	struct pollfd p = {.fd = c->fds[status_index(c)]};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
+static _Noreturn void child_run(const struct spawn_config *config, struct child_fds *c)
 {
 	static const char *const no_env[] = {NULL};
 	char go;
@@ -80,7 +90,7 @@ static _Noreturn void child_run(
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		child_fail(c, errno);
 	/* A parent that died before the prctl sends no signal. */
-	if (getppid() != parent)
+	if (parent_is_gone(c))
 		_exit(EXIT_NOT_STARTED);
 	loop_restore_signals();
 	if (chdir(config->cwd ? config->cwd : "/") < 0)
@@ -120,18 +130,21 @@ static int start_child(
 	const struct spawn_config *config, const int gate[2], const int status[2], pid_t *ret_pid)
 {
 	auto_fd int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	pid_t parent = getpid(), pid;
+	pid_t pid = -EPERM;
 
 	if (null_fd < 0)
 		return -errno;
-	pid = fork();
+	if (config->own_pid_namespace)
+		pid = process_clone(CLONE_NEWPID, -1);
+	if (pid == -EPERM)
+		pid = process_clone(0, -1);
 	if (pid < 0)
-		return -errno;
+		return pid;
 	if (pid == 0) {
 		struct child_fds c = {.n = 0};
 
 		child_fds_fill(&c, config, null_fd, status[1], gate[0]);
-		child_run(config, &c, parent);
+		child_run(config, &c);
 	}
 	*ret_pid = pid;
 	return 0;

@@ -17,6 +17,7 @@
  * stdout and stderr, default signal dispositions and an empty mask. It is killed when its parent
  * dies (PR_SET_PDEATHSIG); a program that changes its credentials must ask for that again.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -32,6 +33,9 @@ struct spawn_config {
 	size_t n_fds;		 /* at most SPAWN_FDS_MAX, else -E2BIG */
 	int output_fd;		 /* borrowed: stdout and stderr; -1: /dev/null */
 	const char *cwd;	 /* NULL: "/" */
+	/* It is the first of a new pid namespace, so whatever processes it makes end with it, also
+	 * those that hang. Without the right to (CAP_SYS_ADMIN) there is none. */
+	bool own_pid_namespace;
 };
 
 /* {.pid = 0} and the fds -1 is an empty one: SPAWN_INIT. */

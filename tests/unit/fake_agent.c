@@ -12,10 +12,11 @@
 #include "base/io.h"
 #include "base/map.h"
 #include "health.pb-c.h"
+#include "linux/procstat.h"
 #include "wire/message.h"
 #include "wire/ttrpc_server.h"
 
-enum { VHOST_FD = 3, HYBRID_FD = 4, SCRIPT_MAX = 256 };
+enum { VHOST_FD = 3, HYBRID_FD = 4, SCRIPT_MAX = 256, STAT_MAX = 4096 };
 
 /* One process: what waits for its end. */
 struct task {
@@ -288,6 +289,18 @@ static void on_vmm_end(void *data, int fd, uint32_t events)
 		_exit(0);
 }
 
+/* As /proc numbers it: in a pid namespace of our own getppid() knows none. */
+static int parent_pid(void)
+{
+	auto_buf struct buf text = BUF_INIT;
+	struct procstat self;
+
+	if (io_read_file(AT_FDCWD, "/proc/self/stat", STAT_MAX, &text) < 0 ||
+		procstat_parse(buf_slice(&text), &self) < 0)
+		_exit(95);
+	return self.ppid;
+}
+
 int fake_agent_main(int argc, char **argv)
 {
 	struct guest g = {0};
@@ -298,7 +311,7 @@ int fake_agent_main(int argc, char **argv)
 
 	if (argc < 1 || strcmp(argv[0], "kata-vsockd") != 0)
 		return -1;
-	fake_agent_script(getppid(), script);
+	fake_agent_script(parent_pid(), script);
 	if (io_read_file(AT_FDCWD, script, SCRIPT_MAX, &g.script) < 0 || loop_new(&g.loop) < 0 ||
 		ttrpc_server_new(g.loop, -1, &config, &g.server) < 0 ||
 		loop_add_io(g.loop, HYBRID_FD, EPOLLIN, on_client, &g, &client) < 0 ||

@@ -78,6 +78,15 @@ static int show_rest(int argc, char **argv)
 	return 0;
 }
 
+/* Neither ends by itself; the child tells that it is there. */
+static int stay_with_a_child(void)
+{
+	if (fork() == 0 && write(STDOUT_FILENO, "x", 1) != 1)
+		return ROLE_FAILED;
+	for (;;)
+		pause();
+}
+
 static int role(int argc, char **argv)
 {
 	if (strcmp(argv[1], "fds") == 0)
@@ -88,6 +97,8 @@ static int role(int argc, char **argv)
 		return show_rest(argc, argv);
 	if (strcmp(argv[1], "exit") == 0)
 		return 7;
+	if (strcmp(argv[1], "parent") == 0)
+		return stay_with_a_child();
 	if (strcmp(argv[1], "die") == 0)
 		raise(SIGTERM);
 	return ROLE_FAILED;
@@ -281,6 +292,34 @@ static void nothing_runs_before_the_gate_opens(void **state)
 	assert_int_equal(WEXITSTATUS(status), 127);
 }
 
+static void a_pid_namespace_ends_with_its_first_process(void **state)
+{
+	const char *const argv[] = {"x", "parent", NULL};
+	struct spawn_config config = {
+		.program = "/proc/self/exe", .argv = argv, .own_pid_namespace = true};
+	struct spawn s = SPAWN_INIT;
+	struct err err = ERR_INIT;
+	int fds[2];
+	char byte;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	config.output_fd = fds[1];
+	assert_int_equal(spawn_start(&config, &s, &err), 0);
+	close(fds[1]);
+	spawn_release(&s);
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	kill(s.pid, SIGKILL);
+	spawn_describe_exit(&s, "vmm", "/x", reap(s.pid), &err);
+	assert_string_equal(err.msg, "vmm was killed by signal 9 (Killed)");
+	/* Nobody holds the other end any more. */
+	assert_int_equal(read(fds[0], &byte, 1), 0);
+	close(fds[0]);
+	spawn_fini(&s);
+}
+
 static void a_child_killed_at_the_gate_does_not_hurt_its_parent(void **state)
 {
 	const char *const argv[] = {"x", "exit", NULL};
@@ -335,6 +374,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(arguments_environment_and_directory_are_the_given_ones),
 		cmocka_unit_test(the_end_of_a_child_is_described),
 		cmocka_unit_test(nothing_runs_before_the_gate_opens),
+		cmocka_unit_test(a_pid_namespace_ends_with_its_first_process),
 		cmocka_unit_test(a_child_killed_at_the_gate_does_not_hurt_its_parent),
 		cmocka_unit_test(too_many_fds_and_bad_fds_are_refused),
 	};
