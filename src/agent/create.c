@@ -14,6 +14,7 @@
 
 #include "agent/container.h"
 #include "agent/rpc.h"
+#include "agent/span.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -185,6 +186,7 @@ static void on_launched(void *data, const struct launch_result *result, const st
 	c->state = CONTAINER_CREATED;
 	keep_pid_namespace(c);
 	log_write(LOG_INFO, "container", "container created", "cid", c->id, NULL);
+	span_call("create container", c->id, c->create_call);
 	ttrpc_call_on_cancel(c->create_call, NULL, NULL);
 	ttrpc_call_reply(take_ptr(&c->create_call), NULL);
 }
@@ -242,6 +244,7 @@ static void on_prepared(void *data, const struct err *err, uint32_t n_steps)
 		return;
 	}
 	storages_settle(&c->storages);
+	span_call("prepare container", c->id, c->create_call);
 	c->n_begun = UINT32_MAX;
 	/* Killed when it had just finished, or what follows fails at once. */
 	if (err_is_set(&c->failure) || !list_is_empty(&c->removals) || launch(c, &c->failure) < 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/rpc.h"
+#include "agent/span.h"
 #include "base/log.h"
 #include "wire/message.h"
 #include "wire/status.h"
@@ -77,6 +78,7 @@ static void on_launched(void *data, const struct launch_result *result, const st
 	reaper_drop(agent->reaper);
 	log_write(LOG_INFO, "process", "process started", "cid", exec->container->id, "eid",
 		exec->process->id, NULL);
+	span_call("exec", exec->process->id, exec->call);
 	ttrpc_call_on_cancel(exec->call, NULL, NULL);
 	ttrpc_call_reply(take_ptr(&exec->call), NULL);
 }

@@ -29,6 +29,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "agent/span.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -182,7 +183,9 @@ static int set_up_root(struct err *err)
 	if (r < 0)
 		return r;
 	open_stdio();
+	span_boot("mounts");
 	load_modules();
+	span_boot("modules");
 	if (!initramfs)
 		return 0;
 	empty_initramfs();
@@ -239,6 +242,7 @@ int init_set_up(struct err *err)
 {
 	int r = set_up_root(err);
 
+	span_boot("root");
 	if (r == 0)
 		r = link_ptmx(err);
 	if (r < 0)

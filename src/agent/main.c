@@ -18,6 +18,7 @@
 #include "agent/init.h"
 #include "agent/kernel_cmdline.h"
 #include "agent/logport.h"
+#include "agent/span.h"
 #include "base/io.h"
 #include "base/log.h"
 
@@ -118,12 +119,14 @@ static int run(bool is_init, const char *config, struct err *err)
 	struct agent *agent;
 	int r = is_init ? init_set_up(err) : 0;
 
+	span_boot("settings");
 	if (r == 0)
 		r = load_options(&options, config, is_init, err);
 	if (r == 0)
 		r = agent_new(&options, is_init, &agent, err);
 	if (r < 0)
 		return r;
+	span_boot("serve");
 	r = agent_serve(agent, err);
 	agent_free(agent);
 	return r;
@@ -141,6 +144,7 @@ int main(int argc, char **argv)
 	/* Writing to a peer or a container that has gone is an error like others. */
 	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 	r = logport_begin();
+	span_boot("boot");
 	if (r == 0)
 		r = run(is_init, config, &err);
 	else

@@ -3,6 +3,7 @@
 #include "agent.pb-c.h"
 #include "agent/container.h"
 #include "agent/rpc.h"
+#include "agent/span.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "wire/status.h"
@@ -25,6 +26,7 @@ static void on_released(void *data, const struct err *err)
 		return;
 	}
 	log_write(LOG_INFO, "container", "container started", "cid", c->id, NULL);
+	span_call("start container", c->id, call);
 	ttrpc_call_reply(call, NULL);
 }
 
@@ -61,8 +63,10 @@ static void on_removed(struct container_removal *base, const struct err *err)
 
 	if (removal->call && err)
 		rpc_fail(removal->call, err);
-	else if (removal->call)
+	if (removal->call && !err) {
+		span_call("remove container", NULL, removal->call);
 		ttrpc_call_reply(removal->call, NULL);
+	}
 	source_free(removal->timer);
 	free(removal);
 }

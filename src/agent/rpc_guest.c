@@ -9,6 +9,7 @@
 #include "agent.pb-c.h"
 #include "agent/agent.h"
 #include "agent/rpc.h"
+#include "agent/span.h"
 #include "agent/storage.h"
 #include "base/buf.h"
 #include "base/io.h"
@@ -109,6 +110,7 @@ void rpc_set_guest_date_time(struct ttrpc_call *call, const ProtobufCMessage *me
 	struct err err = ERR_INIT;
 
 	(void)user;
+	span_clock();
 	if (settimeofday(&now, NULL) < 0) {
 		err_sys(&err, errno, "set the date to %lld.%06lld", (long long)request->sec,
 			(long long)request->usec);

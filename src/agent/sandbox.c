@@ -16,6 +16,7 @@
 #include "agent/agent.h"
 #include "agent/container.h"
 #include "agent/rpc.h"
+#include "agent/span.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "linux/modules.h"
@@ -255,6 +256,7 @@ static void on_prepared(void *data, const struct err *err, uint32_t n_steps)
 	s->n_begun = UINT32_MAX;
 	s->state = SANDBOX_READY;
 	log_write(LOG_INFO, "sandbox", "sandbox created", "sandbox", s->id ? s->id : "", NULL);
+	span_call("create sandbox", NULL, s->call);
 	answer(s);
 }
 

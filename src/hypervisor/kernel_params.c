@@ -15,7 +15,9 @@ static const char base[] =
 static const char quick[] = "tsc=reliable no_timer_check noreplace-smp cryptomgr.notests "
 			    "rcupdate.rcu_expedited=1";
 
-static int append_agent(const struct config_agent *agent, bool with_log_port, struct buf *out)
+/* The log port always: the console is slow (every byte leaves the guest), and the timeline of the
+ * start comes by the log. */
+static int append_agent(const struct config_agent *agent, struct buf *out)
 {
 	int r = 0;
 
@@ -29,7 +31,7 @@ static int append_agent(const struct config_agent *agent, bool with_log_port, st
 			out, " agent.launch_process_timeout=%u", agent->launch_process_timeout_s);
 	if (r == 0 && agent->enable_debug)
 		r = buf_append_str(out, " agent.log=debug");
-	if (r == 0 && with_log_port)
+	if (r == 0)
 		r = buf_printf(out, " agent.log_vport=%u", agent->log_port);
 	if (r == 0 && agent->server_port != AGENT_PORT)
 		r = buf_printf(out, " agent.server_addr=vsock://-1:%u", agent->server_port);
@@ -44,7 +46,7 @@ int kernel_params_format(const struct config *config, struct buf *out)
 		out, "%s %s console=ttyS0%s", base, quick, hv->enable_debug ? "" : " quiet");
 
 	if (r == 0)
-		r = append_agent(&config->agent, hv->enable_debug, out);
+		r = append_agent(&config->agent, out);
 	if (r == 0 && hv->kernel_params && *hv->kernel_params)
 		r = buf_printf(out, " %s", hv->kernel_params);
 	if (r == 0 && buf_len(out) - before > PARAMS_MAX)

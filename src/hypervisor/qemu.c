@@ -247,7 +247,7 @@ static void on_status(void *data, const struct value *ret, const struct err *err
 	q->state = QEMU_RUNNING;
 	source_set_deadline(
 		q->timer, err_is_set(&q->suspect) ? clock_now_ns() + BLAME_NS : INT64_MAX);
-	span(q, "qemu", q->launched_ns, clock_now_ns());
+	span(q, "qmp", q->launched_ns, clock_now_ns());
 	q->start_done = NULL;
 	done(q->start_data, NULL);
 }

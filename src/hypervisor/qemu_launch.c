@@ -96,8 +96,13 @@ static int start_process(struct qemu_vm *q, enum qemu_process which,
 	const struct process_config *config, const struct qemu_launch_handlers *handlers,
 	struct err *err)
 {
-	return process_start(
-		&q->processes[which], q->loop, &q->vm.journal, config, handlers->on_exit, q, err);
+	struct process *p = &q->processes[which];
+	int64_t from_ns = clock_now_ns();
+	int r = process_start(p, q->loop, &q->vm.journal, config, handlers->on_exit, q, err);
+
+	if (r == 0 && q->vm.span)
+		q->vm.span(q->vm.span_data, p->role, from_ns, clock_now_ns());
+	return r;
 }
 
 /* Its socket is connected here and unlinked at once: nobody else can. */

@@ -14,13 +14,14 @@
 enum { READ_SIZE = 4096, LINES_PER_PERIOD = 200, PERIOD_MS = 1000, ATTEMPT_S = 2 };
 
 struct agent_log {
-	struct loop *loop;    /* borrowed */
-	struct dial *dial;    /* owned; NULL once answered */
-	int fd;		      /* owned; -1: not connected */
-	struct source *io;    /* owned */
-	struct source *timer; /* owned: ends the period */
-	struct buf pending;   /* untrusted: the start of a line, less than AGENT_LOG_LINE_MAX */
-	unsigned n_lines;     /* in this period */
+	struct loop *loop;		 /* borrowed */
+	struct guest_timeline *timeline; /* borrowed */
+	struct dial *dial;		 /* owned; NULL once answered */
+	int fd;				 /* owned; -1: not connected */
+	struct source *io;		 /* owned */
+	struct source *timer;		 /* owned: ends the period */
+	struct buf pending; /* untrusted: the start of a line, less than AGENT_LOG_LINE_MAX */
+	unsigned n_lines;   /* in this period */
 };
 
 static void relay(struct agent_log *log, struct slice line)
@@ -31,6 +32,12 @@ static void relay(struct agent_log *log, struct slice line)
 	if (line.len == 0)
 		return;
 	agent_log_decode(line, &record);
+	if (record.is_span) {
+		guest_timeline_add(log->timeline, &record.span);
+		return;
+	}
+	if (record.level == LOG_INFO)
+		record.level = LOG_DEBUG;
 	log_write(record.level, "agent", record.msg, "agent-subsystem", record.subsystem, "fields",
 		record.fields, NULL);
 }
@@ -113,7 +120,7 @@ static void on_dialled(void *data, int fd, const struct err *err)
 }
 
 int agent_log_new(struct loop *loop, const char *address, int64_t retry_ns, int64_t deadline_ns,
-	struct agent_log **ret, struct err *err)
+	struct guest_timeline *timeline, struct agent_log **ret, struct err *err)
 {
 	struct dial_config dial = {.address = address,
 		.retry_ns = retry_ns,
@@ -124,7 +131,7 @@ int agent_log_new(struct loop *loop, const char *address, int64_t retry_ns, int6
 
 	if (!log)
 		return err_sys(err, ENOMEM, "read the guest's log");
-	*log = (struct agent_log){.loop = loop, .fd = -1};
+	*log = (struct agent_log){.loop = loop, .timeline = timeline, .fd = -1};
 	r = loop_add_timer(loop, INT64_MAX, on_period, log, &log->timer);
 	if (r < 0)
 		err_sys(err, -r, "read the guest's log");

@@ -87,6 +87,7 @@ void agent_log_decode(struct slice line, struct agent_log_record *ret)
 		return;
 	}
 	root = document_root(doc);
+	ret->is_span = guest_span_decode(root, &ret->span);
 	ret->level = level_of(string_of(root, "level"));
 	text = string_of(root, "msg");
 	if (text)

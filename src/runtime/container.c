@@ -115,7 +115,8 @@ static void on_created(void *data, const ProtobufCMessage *reply, const struct e
 	(void)reply;
 	if (!err) {
 		c->is_in_guest = true;
-		timeline_span("create container", c->step_ns, clock_now_ns());
+		timeline_end("create container", c->id, c->step_ns);
+		c->step_ns = clock_now_ns();
 	}
 	c->done(c->data, err);
 }
@@ -148,6 +149,8 @@ static void on_removed(void *data, const ProtobufCMessage *reply, const struct e
 
 	(void)reply;
 	c->is_in_guest = false;
+	if (!err)
+		timeline_end("remove container", c->id, c->step_ns);
 	c->done(c->data, err);
 }
 
@@ -156,6 +159,7 @@ int container_remove(struct container *c, sandbox_done_fn *done, void *data, str
 	Grpc__RemoveContainerRequest request = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
 	int r;
 
+	c->step_ns = clock_now_ns();
 	c->done = done;
 	c->data = data;
 	request.container_id = c->id;

@@ -43,10 +43,8 @@ void sandbox_set_state(struct sandbox *sb, enum sandbox_state state)
 /* Ends a step of the start and begins the next. */
 static void span(struct sandbox *sb, const char *what)
 {
-	int64_t now_ns = clock_now_ns();
-
-	timeline_span(what, sb->step_ns, now_ns);
-	sb->step_ns = now_ns;
+	timeline_end(what, NULL, sb->step_ns);
+	sb->step_ns = clock_now_ns();
 }
 
 static void end_start(struct sandbox *sb, const struct err *err)
@@ -159,6 +157,7 @@ static void on_details(void *data, const ProtobufCMessage *reply, const struct e
 		fail_start(sb, err, "ask the guest what it is");
 		return;
 	}
+	span(sb, "ask the guest");
 	sb->has_seccomp = agent && agent->supports_seccomp;
 	log_write(LOG_INFO, "sandbox", "agent connected", "version",
 		agent && agent->version ? agent->version : "", NULL);
@@ -171,8 +170,11 @@ static void on_details(void *data, const ProtobufCMessage *reply, const struct e
 
 static void on_time_set(void *data, const ProtobufCMessage *reply, const struct err *err)
 {
-	(void)data;
+	struct sandbox *sb = data;
+
 	(void)reply;
+	if (sb->state == SANDBOX_STARTING)
+		guest_timeline_set_exchange(&sb->guest_timeline, sb->step_ns, clock_now_ns());
 	/* The guest has the VM's clock anyway, exact to a second. */
 	if (err)
 		log_write(LOG_DEBUG, "sandbox", "set the guest's clock", "error", err->msg, NULL);
@@ -194,6 +196,7 @@ static void on_checked(void *data, const ProtobufCMessage *reply, const struct e
 		fail_start(sb, err, "check the agent");
 		return;
 	}
+	span(sb, "health check");
 	MESSAGE_SET(&date, sec, now_ns / NS_PER_S);
 	MESSAGE_SET(&date, usec, now_ns % NS_PER_S / NS_PER_US);
 	r = agent_call(sb->agent, AGENT_SET_GUEST_DATE_TIME, &date.base, on_time_set, sb, NULL);
@@ -261,8 +264,8 @@ static int dial_agent(struct sandbox *sb, struct err *err)
 	if (r < 0)
 		return r;
 	if (hypervisor_port_address(sb->hv, config->log_port, log_address) < 0 ||
-		agent_log_new(sb->loop, log_address, agent_retry_ns(config), deadline_ns, &sb->log,
-			&ignored) < 0)
+		agent_log_new(sb->loop, log_address, agent_retry_ns(config), deadline_ns,
+			&sb->guest_timeline, &sb->log, &ignored) < 0)
 		log_write(LOG_WARN, "sandbox", "no log from the guest", "error", ignored.msg, NULL);
 	return 0;
 }
@@ -280,6 +283,7 @@ static void on_vm_started(void *data, const struct err *err)
 	}
 	sb->pid = hypervisor_pid(sb->hv);
 	span(sb, "start the virtual machine");
+	sb->guest_timeline.up_ns = sb->step_ns;
 	if (dial_agent(sb, &failed) < 0)
 		fail_start(sb, &failed, "connect to the agent");
 }
@@ -307,7 +311,8 @@ static int journal_path(void *data, const char *path)
 static void on_vm_span(void *data, const char *what, int64_t from_ns, int64_t to_ns)
 {
 	(void)data;
-	timeline_span(what, from_ns, to_ns);
+	timeline_add(&(struct timeline_span){
+		.who = "vm", .what = what, .from_ns = from_ns, .to_ns = to_ns});
 }
 
 static void on_start_deadline(void *data)
@@ -340,7 +345,7 @@ int sandbox_start(
 	if (limit_ns < deadline_ns)
 		deadline_ns = limit_ns;
 	sandbox_set_state(sb, SANDBOX_STARTING);
-	sb->step_ns = clock_now_ns();
+	sb->step_ns = sb->guest_timeline.vm_ns = clock_now_ns();
 	r = loop_add_timer(sb->loop, deadline_ns, on_start_deadline, sb, &sb->start_timer);
 	if (r < 0)
 		return err_sys(err, -r, "start the sandbox");
@@ -447,16 +452,20 @@ static int note_self(struct sandbox *sb)
 int sandbox_prepare(struct sandbox *sb, struct err *err)
 {
 	struct undo undo = {.layout = &sb->layout};
+	int64_t from_ns = clock_now_ns();
 	int r = make_run_dir(sb, err);
 
 	if (r < 0)
 		return r;
 	sandbox_set_state(sb, SANDBOX_PREPARED);
+	timeline_open(sb->layout.run_dir);
 	r = note_self(sb);
 	if (r < 0)
 		err_sys(err, -r, "write %s", sb->journal->file);
 	else
 		r = share_make(&sb->layout, sb->journal, err);
+	if (r == 0)
+		timeline_end("prepare", NULL, from_ns);
 	if (r < 0) {
 		undo.state = sb->journal;
 		(void)!undo_mounts(&undo, NULL);
@@ -499,6 +508,7 @@ void sandbox_free(struct sandbox *sb)
 	source_free(sb->hangup_timer);
 	source_free(sb->stop_timer);
 	agent_log_free(sb->log);
+	guest_timeline_fini(&sb->guest_timeline);
 	agent_free(sb->agent);
 	hypervisor_free(sb->hv);
 	state_free(sb->journal);

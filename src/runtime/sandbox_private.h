@@ -3,6 +3,7 @@
 /* What sandbox.c (the way up) and sandbox_stop.c (the way down) share. */
 #include "hypervisor/hypervisor.h"
 #include "runtime/agent_log.h"
+#include "runtime/guest_timeline.h"
 #include "runtime/health.h"
 #include "runtime/sandbox.h"
 #include "runtime/state.h"
@@ -37,7 +38,9 @@ struct sandbox {
 	struct err hangup; /* the agent hung up: the VM's end, which says more, is waited for */
 	struct err undo_err;
 
-	int64_t step_ns; /* when the current step of the start began */
+	int64_t step_ns; /* when the current step of the start, or of the stop, began */
+	int64_t stop_ns; /* when the stop began */
+	struct guest_timeline guest_timeline;
 };
 
 void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);

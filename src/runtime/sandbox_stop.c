@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "runtime/job.h"
 #include "runtime/sandbox_private.h"
+#include "runtime/timeline.h"
 #include "runtime/undo.h"
 
 enum {
@@ -19,10 +20,17 @@ enum {
 	UNDO_LIMIT_S = 60,
 };
 
+static void span(struct sandbox *sb, const char *what)
+{
+	timeline_end(what, NULL, sb->step_ns);
+	sb->step_ns = clock_now_ns();
+}
+
 static void on_vm_down(void *data, const struct err *err)
 {
 	struct sandbox *sb = data;
 
+	span(sb, "stop the virtual machine");
 	if (err)
 		log_write(LOG_WARN, "sandbox", "stop the virtual machine", "error", err->msg, NULL);
 	sb->hv_phase = HV_DOWN;
@@ -35,6 +43,7 @@ static void stop_vm(struct sandbox *sb, int64_t grace_ns)
 	if (sb->hv_phase != HV_UP)
 		return;
 	sb->hv_phase = HV_STOPPING;
+	sb->step_ns = clock_now_ns();
 	hypervisor_stop(sb->hv, grace_ns, on_vm_down, sb);
 }
 
@@ -94,6 +103,8 @@ static void on_destroyed(void *data, const ProtobufCMessage *reply, const struct
 	(void)reply;
 	if (err)
 		log_write(LOG_DEBUG, "sandbox", "DestroySandbox", "error", err->msg, NULL);
+	if (!err)
+		span(sb, "destroy sandbox");
 	sb->destroy_answered = true;
 	/* Also called by agent_close, from a step. */
 	if (sb->hv_phase == HV_UP)
@@ -136,6 +147,7 @@ static void on_undone(void *data, const struct err *err)
 {
 	struct sandbox *sb = data;
 
+	span(sb, "unmount");
 	sb->job_runs = false;
 	sb->undone = true;
 	if (err)
@@ -166,6 +178,8 @@ static void end_stop(struct sandbox *sb)
 	if (!sb->is_untouched && !err_is_set(&sb->undo_err))
 		(void)!undo_files(&undo, &sb->undo_err);
 	sandbox_set_state(sb, SANDBOX_STOPPED);
+	timeline_end("stop", NULL, sb->stop_ns);
+	timeline_close();
 	done(sb->stop_data, err_is_set(&sb->undo_err) ? &sb->undo_err : NULL);
 }
 
@@ -189,6 +203,7 @@ void sandbox_stop(struct sandbox *sb, sandbox_done_fn *done, void *data)
 	 * ours: another sandbox may have the id. */
 	sb->destroy_asked = sb->destroy_answered = sb->state != SANDBOX_RUNNING;
 	sb->undone = sb->is_untouched = sb->state == SANDBOX_NEW;
+	sb->step_ns = sb->stop_ns = clock_now_ns();
 	sb->stop_done = done;
 	sb->stop_data = data;
 	sb->start_done = NULL;

@@ -8,9 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "linux/mountfd.h"
+#include "runtime/timeline.h"
 #include "shim/address.h"
 #include "shim/roles.h"
 #include "shim/shim.h"
@@ -97,6 +99,18 @@ static void limit_heap(void)
 	(void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
 }
 
+/* What came before there was anybody to tell of it: `start`, and this process from its beginning. */
+static void begin_timeline(const struct cli *cli)
+{
+	const char *text = getenv(DAEMON_START_NS_ENV);
+	int64_t from_ns = text ? strtoll(text, NULL, 10) : 0, now_ns = clock_now_ns();
+
+	unsetenv(DAEMON_START_NS_ENV);
+	timeline_init(cli->id);
+	if (from_ns > 0 && from_ns <= now_ns)
+		timeline_span("start", NULL, from_ns, now_ns);
+}
+
 static int serve(struct shim *shim, int listen_fd, struct err *err)
 {
 	struct ttrpc_server_config config = {.methods = shim_methods,
@@ -115,6 +129,8 @@ static int serve(struct shim *shim, int listen_fd, struct err *err)
 	r = ttrpc_server_new(shim->loop, listen_fd, &config, &shim->server);
 	if (r < 0)
 		return err_sys(err, -r, "serve the task API");
+	timeline_end("daemon", NULL, shim->ready_ns);
+	shim->ready_ns = clock_now_ns();
 	log_write(LOG_INFO, "shim", "serving", "version", KIHON_VERSION, NULL);
 	malloc_trim(0);
 	r = loop_run(shim->loop);
@@ -124,7 +140,10 @@ static int serve(struct shim *shim, int listen_fd, struct err *err)
 int daemon_run(const struct cli *cli, struct err *err)
 {
 	char socket_path[ADDRESS_PATH_SIZE];
-	struct shim shim = {.cli = cli, .socket_path = socket_path, .run_root = "/run"};
+	struct shim shim = {.cli = cli,
+		.socket_path = socket_path,
+		.run_root = "/run",
+		.ready_ns = clock_now_ns()};
 	int listen_fd, r = take_listener(&listen_fd, err);
 
 	if (r < 0)
@@ -133,6 +152,7 @@ int daemon_run(const struct cli *cli, struct err *err)
 	take_name();
 	limit_heap();
 	open_log(cli);
+	begin_timeline(cli);
 	ignore_signals();
 	share_core();
 	r = own_mounts(err);

@@ -17,6 +17,8 @@ int delete_run(const struct cli *cli, struct err *err) must_check;
 
 /* Serves the task API on the socket that `start` hands over, until Shutdown. */
 #define DAEMON_LISTEN_FD_ENV "KIHON_LISTEN_FD"
+/* For the timeline: when `start` began. */
+#define DAEMON_START_NS_ENV "KIHON_START_NS"
 int daemon_run(const struct cli *cli, struct err *err) must_check;
 
 /* Prints a RuntimeInfo. */

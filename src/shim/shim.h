@@ -18,6 +18,7 @@ struct shim {
 	const struct cli *cli;	     /* borrowed */
 	const char *socket_path;     /* borrowed */
 	const char *run_root;	     /* borrowed: "/run", or a test's own directory */
+	int64_t ready_ns;	     /* since when it serves */
 	struct ttrpc_server *server; /* owned */
 	struct events *events;	     /* owned */
 	struct sandbox *sandbox;     /* owned; NULL: none, or being made by a Create */

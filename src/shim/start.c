@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/close_range.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "oci/spec.h"
 #include "runtime/guest_spec.h"
@@ -149,13 +151,24 @@ static int start_daemon(
 	return r;
 }
 
+/* The daemon inherits it. */
+static void note_begin(void)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, clock_now_ns());
+	(void)setenv(DAEMON_START_NS_ENV, text, 1);
+}
+
 int start_run(const struct cli *cli, const char *program, struct err *err)
 {
 	auto_free char *id = NULL;
 	enum guest_spec_type type;
 	char path[ADDRESS_PATH_SIZE], address[ADDRESS_PATH_SIZE + 8];
-	int r = find_sandbox_id(cli, &id, &type, err);
+	int r;
 
+	note_begin();
+	r = find_sandbox_id(cli, &id, &type, err);
 	if (r < 0)
 		return r;
 	address_of(cli->address, cli->name_space, id, path);

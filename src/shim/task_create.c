@@ -38,8 +38,8 @@ struct create {
 	struct container *container;				/* owned */
 	const char *netns; /* borrowed from spec; NULL: a new one */
 	bool netns_job_runs, is_failing;
-	struct err err; /* why it fails */
-	int64_t from_ns;
+	struct err err;	 /* why it fails */
+	int64_t from_ns; /* of the step */
 };
 
 static void create_free(struct create *c)
@@ -108,7 +108,7 @@ static void finish(struct create *c)
 	shim->is_creating = false;
 	MESSAGE_SET(&reply, pid, shim_pid(shim));
 	events_create(shim->events, c->request, shim_pid(shim));
-	timeline_span("create", c->from_ns, clock_now_ns());
+	timeline_end("create", c->request->id, ttrpc_call_received_ns(c->call));
 	ttrpc_call_on_cancel(c->call, NULL, NULL);
 	ttrpc_call_reply(c->call, &reply.base);
 	create_free(c);
@@ -185,6 +185,7 @@ static void on_netns(void *data, const struct err *err)
 	struct create *c = data;
 
 	c->netns_job_runs = false;
+	timeline_end("look into the network namespace", NULL, c->from_ns);
 	if (c->is_failing)
 		sandbox_stop(c->sandbox, on_rolled_back, c);
 	else if (err)
@@ -369,12 +370,15 @@ void task_create(struct ttrpc_call *call, const ProtobufCMessage *message, void 
 		ttrpc_call_fail(call, &err);
 		return;
 	}
-	*c = (struct create){
-		.shim = shim, .call = call, .request = request, .from_ns = clock_now_ns()};
+	*c = (struct create){.shim = shim, .call = call, .request = request};
 	shim->is_creating = true;
+	timeline_span("wait for create", request->id, shim->ready_ns, ttrpc_call_received_ns(call));
 	ttrpc_call_on_cancel(call, on_cancel, c);
 	r = check(c, &err);
+	if (r == 0)
+		timeline_end("check", request->id, ttrpc_call_received_ns(call));
 	if (r == 0 && c->netns) {
+		c->from_ns = clock_now_ns();
 		r = job_start(shim->loop, "look into the network namespace",
 			NETNS_LIMIT_S * NS_PER_S, look_into_netns, c, on_netns, c, &err);
 		c->netns_job_runs = r == 0;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "runtime/timeline.h"
 #include "shim/shim_end.h"
 #include "task.pb-c.h"
 #include "wire/message.h"
@@ -50,6 +51,7 @@ static void on_sandbox_stopped(void *data, const struct err *err)
 	sandbox_free(shim->sandbox);
 	shim->sandbox = NULL;
 	events_delete(shim->events, c->id, c->id, &exit);
+	timeline_end("delete", c->id, ttrpc_call_received_ns(d->call));
 	reply(d->call, &exit);
 	container_free(c);
 	free(d);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/clock.h"
 #include "runtime/timeline.h"
 #include "shim/shim.h"
 #include "task.pb-c.h"
@@ -10,7 +9,6 @@ struct start {
 	struct shim *shim;	 /* borrowed */
 	struct guest_process *p; /* borrowed: nothing removes it while it starts */
 	struct ttrpc_call *call; /* owned: to be answered */
-	int64_t from_ns;
 };
 
 static void on_started(void *data, const struct err *err)
@@ -25,9 +23,10 @@ static void on_started(void *data, const struct err *err)
 	}
 	if (guest_process_is_init(start->p)) {
 		events_start(start->shim->events, start->p->cid, pid);
-		timeline_span("start container", start->from_ns, clock_now_ns());
+		timeline_end("start container", start->p->cid, ttrpc_call_received_ns(start->call));
 	} else {
 		events_exec_started(start->shim->events, start->p->cid, start->p->eid, pid);
+		timeline_end("exec", start->p->eid, ttrpc_call_received_ns(start->call));
 	}
 	MESSAGE_SET(&reply, pid, pid);
 	ttrpc_call_reply(start->call, &reply.base);
@@ -62,7 +61,10 @@ void task_start(struct ttrpc_call *call, const ProtobufCMessage *message, void *
 			err_sys(&err, ENOMEM, "start the process");
 	}
 	if (start) {
-		*start = (struct start){shim, p, call, clock_now_ns()};
+		*start = (struct start){shim, p, call};
+		if (guest_process_is_init(p))
+			timeline_span(
+				"wait for start", c->id, c->step_ns, ttrpc_call_received_ns(call));
 		if (guest_process_start(p, sandbox_agent(shim->sandbox), on_started, start, &err) ==
 			0)
 			return;

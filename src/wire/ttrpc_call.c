@@ -162,6 +162,7 @@ void ttrpc_call_start(struct ttrpc_conn *conn, uint32_t stream, struct slice pay
 	*call = (struct ttrpc_call){.conn = conn,
 		.stream = stream,
 		.budget = {.limit = server->config.call_budget, .parent = &conn->budget},
+		.received_ns = clock_now_ns(),
 		.deadline_ns = INT64_MAX,
 		.deadline.fire = fire_deadline};
 	list_add(&conn->calls, &call->link);
@@ -212,6 +213,11 @@ void ttrpc_call_on_cancel(struct ttrpc_call *call, ttrpc_cancel_fn *fn, void *da
 bool ttrpc_call_is_cancelled(const struct ttrpc_call *call)
 {
 	return call->is_cancelled;
+}
+
+int64_t ttrpc_call_received_ns(const struct ttrpc_call *call)
+{
+	return call->received_ns;
 }
 
 int64_t ttrpc_call_deadline_ns(const struct ttrpc_call *call)

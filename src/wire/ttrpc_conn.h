@@ -61,7 +61,7 @@ struct ttrpc_call {
 	struct message_budget budget;
 	ProtobufCMessage *request;  /* owned, charged to budget */
 	ProtobufCMessage *envelope; /* owned, charged to budget; NULL: there was no metadata */
-	int64_t deadline_ns;
+	int64_t received_ns, deadline_ns;
 	struct deadline deadline;
 	ttrpc_cancel_fn *cancel;
 	void *cancel_data;

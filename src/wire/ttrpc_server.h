@@ -82,6 +82,8 @@ void ttrpc_call_drop(struct ttrpc_call *call);
  * NULL removes it. */
 void ttrpc_call_on_cancel(struct ttrpc_call *call, ttrpc_cancel_fn *fn, void *data);
 bool ttrpc_call_is_cancelled(const struct ttrpc_call *call);
+/* CLOCK_MONOTONIC: when its request had been read. */
+int64_t ttrpc_call_received_ns(const struct ttrpc_call *call);
 /* CLOCK_MONOTONIC; INT64_MAX: none. */
 int64_t ttrpc_call_deadline_ns(const struct ttrpc_call *call);
 /* The first value of the metadata key (lower case), or NULL. */

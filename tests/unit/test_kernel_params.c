@@ -28,9 +28,9 @@ static void a_plain_guest_gets_the_base_only(void **state)
 	struct config config = {.agent = usual_agent};
 
 	(void)state;
-	expect(&config, FIRST " quiet");
+	expect(&config, FIRST " quiet agent.log_vport=1025");
 	config.hypervisor.kernel_params = (char[]){""};
-	expect(&config, FIRST " quiet");
+	expect(&config, FIRST " quiet agent.log_vport=1025");
 }
 
 static void the_users_parameters_come_last(void **state)
@@ -40,10 +40,11 @@ static void the_users_parameters_come_last(void **state)
 	(void)state;
 	config.hypervisor.kernel_params = (char[]){"cgroup_no_v1=all agent.log=trace"};
 	config.agent.enable_debug = true;
-	expect(&config, FIRST " quiet agent.log=debug cgroup_no_v1=all agent.log=trace");
+	expect(&config, FIRST
+		" quiet agent.log=debug agent.log_vport=1025 cgroup_no_v1=all agent.log=trace");
 }
 
-static void debugging_opens_console_and_log_port(void **state)
+static void debugging_opens_the_console(void **state)
 {
 	struct config config = {.agent = usual_agent};
 
@@ -77,7 +78,7 @@ static void what_the_kernel_would_cut_is_refused(void **state)
 	struct config config = {.agent = usual_agent};
 	auto_buf struct buf out = BUF_INIT;
 	char params[4096];
-	size_t room = 2047 - strlen(FIRST " quiet ");
+	size_t room = 2047 - strlen(FIRST " quiet agent.log_vport=1025 ");
 
 	(void)state;
 	memset(params, 'x', sizeof(params));
@@ -113,7 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plain_guest_gets_the_base_only),
 		cmocka_unit_test(the_users_parameters_come_last),
-		cmocka_unit_test(debugging_opens_console_and_log_port),
+		cmocka_unit_test(debugging_opens_the_console),
 		cmocka_unit_test(the_agents_settings_are_sorted),
 		cmocka_unit_test(what_the_kernel_would_cut_is_refused),
 		cmocka_unit_test(no_memory_is_reported),
