@@ -284,6 +284,18 @@ int oci_process_parse(
 	return e;
 }
 
+int oci_resources_parse(const char *text, size_t len, Grpc__LinuxResources **ret,
+	struct buf *dropped, struct err *err)
+{
+	ProtobufCMessage *message;
+	int e = parse("resources", &grpc__linux_resources__descriptor, slice_of(text, len),
+		&message, dropped, err);
+
+	if (e == 0)
+		*ret = (Grpc__LinuxResources *)message;
+	return e;
+}
+
 int oci_spec_load(const char *bundle_dir, Grpc__Spec **ret, struct buf *dropped, struct err *err)
 {
 	auto_buf struct buf text = BUF_INIT;
@@ -310,4 +322,10 @@ void oci_process_free(Grpc__Process *process)
 {
 	if (process)
 		grpc__process__free_unpacked(process, NULL);
+}
+
+void oci_resources_free(Grpc__LinuxResources *resources)
+{
+	if (resources)
+		grpc__linux_resources__free_unpacked(resources, NULL);
 }

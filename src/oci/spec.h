@@ -37,3 +37,9 @@ void oci_spec_free(Grpc__Spec *spec);
 int oci_process_parse(const char *text, size_t len, Grpc__Process **ret, struct buf *dropped,
 	struct err *err) must_check;
 void oci_process_free(Grpc__Process *process);
+
+/* And with Update: the object of "linux.resources" alone. Messages call it "resources". */
+int oci_resources_parse(const char *text, size_t len, Grpc__LinuxResources **ret,
+	struct buf *dropped, struct err *err) must_check;
+/* NULL is fine. */
+void oci_resources_free(Grpc__LinuxResources *resources);

@@ -192,22 +192,6 @@ static int check_device(const struct checker *c, const Grpc__LinuxDevice *d, siz
 	return 0;
 }
 
-static int check_device_rule(const struct checker *c, const Grpc__LinuxDeviceCgroup *rule, size_t i)
-{
-	static const char *const types[] = {"a", "b", "c", "", NULL};
-	const char *type = rule->type ? rule->type : "", *access = rule->access ? rule->access : "";
-
-	if (!is_one_of(type, types))
-		return err_set(c->err, EINVAL,
-			"%s: linux.resources.devices[%zu].type: unknown type \"%s\"", c->what, i,
-			type);
-	if (access[strspn(access, "rwm")])
-		return err_set(c->err, EINVAL,
-			"%s: linux.resources.devices[%zu].access: \"%s\" is not of r, w and m",
-			c->what, i, access);
-	return 0;
-}
-
 static int check_linux(const struct checker *c, const Grpc__Linux *l)
 {
 	static const char *const propagations[] = {"", "shared", "rshared", "slave", "rslave",
@@ -216,8 +200,8 @@ static int check_linux(const struct checker *c, const Grpc__Linux *l)
 
 	for (size_t i = 0; i < l->n_devices && r == 0; i++)
 		r = check_device(c, l->devices[i], i);
-	for (size_t i = 0; l->resources && i < l->resources->n_devices && r == 0; i++)
-		r = check_device_rule(c, l->resources->devices[i], i);
+	if (r == 0 && l->resources)
+		r = oci_resources_validate(l->resources, c->what, "linux.resources.", c->err);
 	if (r == 0 && l->rootfspropagation && !is_one_of(l->rootfspropagation, propagations))
 		r = err_set(c->err, EINVAL, "%s: linux.rootfsPropagation: unknown value \"%s\"",
 			c->what, l->rootfspropagation);

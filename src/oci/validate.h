@@ -17,3 +17,7 @@ int oci_spec_validate(const Grpc__Spec *spec, const char *what, struct err *err)
 /* The same for one process; path stands before its members' names: "process." or "". */
 int oci_process_validate(const Grpc__Process *process, const char *what, const char *path,
 	struct err *err) must_check;
+
+/* And for the limits alone, as Update brings them; path as above ("linux.resources." or ""). */
+int oci_resources_validate(const Grpc__LinuxResources *resources, const char *what,
+	const char *path, struct err *err) must_check;

@@ -103,5 +103,16 @@ int container_check_runnable(const struct container *c, struct err *err) must_ch
 /* SIGKILL has been sent to it: it is not held up by a pause, for with cgroup v1 only a resumed
  * process dies. */
 void container_let_die(struct container *c);
+
+/*
+ * What the agent answers goes to fn, which may outlive the container. A stopped container has no
+ * limits and no statistics: a failed precondition, and not found.
+ */
+int container_update(const struct container *c, const Grpc__LinuxResources *resources,
+	ttrpc_reply_fn *fn, void *data, struct err *err) must_check;
+/* The reply is a Grpc__StatsContainerResponse. */
+int container_stats(
+	const struct container *c, ttrpc_reply_fn *fn, void *data, struct err *err) must_check;
+
 /* For container_free: answers whoever waits for a pause or resume. */
 void container_drop_pause(struct container *c);

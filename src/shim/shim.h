@@ -34,7 +34,7 @@ extern const size_t shim_n_methods;
 
 ttrpc_handler_fn task_state, task_create, task_start, task_delete, task_pids, task_kill, task_exec,
 	task_resize_pty, task_close_io, task_wait, task_connect, task_shutdown, task_pause,
-	task_resume, task_checkpoint;
+	task_resume, task_checkpoint, task_update, task_stats;
 
 /* An absent string field. */
 static inline const char *shim_text(const char *field)

@@ -234,6 +234,53 @@ static void on_resume(struct ttrpc_call *call, const ProtobufCMessage *request, 
 	g->dying = NULL;
 }
 
+/* The limits arrived: the answer says which. */
+static void on_update(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__UpdateContainerRequest *request = (const void *)message;
+	const Grpc__LinuxResources *r = request->resources;
+	struct err err = ERR_INIT;
+
+	if (is_told(user, "resources_hang"))
+		return;
+	if (!is_told(user, "update_echoes")) {
+		ttrpc_call_reply(call, NULL);
+		return;
+	}
+	err_set(&err, EIO, "%s: memory %lld, quota %lld, pids %lld", request->container_id,
+		r->memory ? (long long)r->memory->limit : 0, r->cpu ? (long long)r->cpu->quota : 0,
+		r->pids ? (long long)r->pids->limit : 0);
+	ttrpc_call_fail(call, &err);
+}
+
+static void on_stats(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	Grpc__StatsContainerResponse reply = GRPC__STATS_CONTAINER_RESPONSE__INIT;
+	Grpc__CgroupStats cgroup = GRPC__CGROUP_STATS__INIT;
+	Grpc__PidsStats pids = GRPC__PIDS_STATS__INIT;
+	Grpc__MemoryStats memory = GRPC__MEMORY_STATS__INIT;
+	Grpc__MemoryStats__StatsEntry anon = GRPC__MEMORY_STATS__STATS_ENTRY__INIT;
+	Grpc__MemoryStats__StatsEntry *stats[] = {&anon};
+	char name[] = "anon";
+
+	(void)request;
+	if (is_told(user, "resources_hang"))
+		return;
+	if (is_told(user, "stats_fails")) {
+		answer(user, call, "stats_fails");
+		return;
+	}
+	anon.key = name;
+	MESSAGE_SET(&anon, value, 4096);
+	memory.stats = stats;
+	memory.n_stats = is_told(user, "cgroup_v1") ? 0 : 1;
+	MESSAGE_SET(&pids, current, 3);
+	cgroup.pids_stats = &pids;
+	cgroup.memory_stats = &memory;
+	reply.cgroup_stats = &cgroup;
+	ttrpc_call_reply(call, &reply.base);
+}
+
 #define AGENT(name, message, fn)                                              \
 	{                                                                     \
 		"grpc.AgentService", name, &grpc__##message##__descriptor, fn \
@@ -256,6 +303,8 @@ static const struct ttrpc_method methods[] = {
 	AGENT("CloseStdin", close_stdin_request, on_anything),
 	AGENT("PauseContainer", pause_container_request, on_pause),
 	AGENT("ResumeContainer", resume_container_request, on_resume),
+	AGENT("UpdateContainer", update_container_request, on_update),
+	AGENT("StatsContainer", stats_container_request, on_stats),
 	AGENT("TtyWinResize", tty_win_resize_request, on_anything),
 };
 

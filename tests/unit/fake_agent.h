@@ -6,10 +6,12 @@
  *writes:
  *
  *	create_sandbox_fails, create_container_fails, start_fails,
- *	pause_fails, resume_fails: answer with an error
- *	create_container_hangs, pause_hangs: never answered
+ *	pause_fails, resume_fails, stats_fails: answer with an error
+ *	create_container_hangs, pause_hangs, resources_hang: never answered
  *	ends: the container's output ends at once, its status is 7
- *	cgroup_v1: what is killed while it is paused ends when it is resumed
+ *	cgroup_v1: what is killed while it is paused ends when it is resumed; and
+ *		statistics look so
+ *	update_echoes: an update is answered with an error that names the limits
  *
  * Otherwise a process runs until it is signalled, and its status is 128 + the signal.
  */

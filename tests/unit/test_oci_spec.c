@@ -280,6 +280,27 @@ static void a_bundle_is_loaded_and_its_path_named_on_failure(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+static void resources_alone_are_read_too(void **state)
+{
+	static const char text[] = "{\"pids\":{\"limit\":7},\"unified\":{\"memory.high\":\"1\"}}";
+	static const char wrong[] = "{\"cpu\":{\"shares\":-1}}";
+	auto_buf struct buf dropped = BUF_INIT;
+	Grpc__LinuxResources *r = NULL;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(oci_resources_parse(text, strlen(text), &r, &dropped, &err), 0);
+	assert_true(r->pids->has_limit && r->pids->limit == 7);
+	assert_null(r->memory);
+	assert_string_equal(buf_str(&dropped), "unified");
+	oci_resources_free(r);
+	r = NULL;
+	assert_int_equal(oci_resources_parse(wrong, strlen(wrong), &r, NULL, &err), -EINVAL);
+	assert_null(r);
+	assert_non_null(strstr(err.msg, "resources: cpu.shares: "));
+	oci_resources_free(NULL);
+}
+
 static void every_allocation_may_fail(void **state)
 {
 	auto_buf struct buf text = BUF_INIT;
@@ -314,6 +335,7 @@ int main(void)
 		cmocka_unit_test(absent_null_and_unknown_members_leave_fields_unset),
 		cmocka_unit_test(wrong_types_and_ranges_name_the_place),
 		cmocka_unit_test(a_process_alone_is_read_too),
+		cmocka_unit_test(resources_alone_are_read_too),
 		cmocka_unit_test(a_bundle_is_loaded_and_its_path_named_on_failure),
 		cmocka_unit_test(every_allocation_may_fail),
 	};

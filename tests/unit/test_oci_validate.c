@@ -176,6 +176,85 @@ static void a_process_alone_is_named_as_told(void **state)
 	assert_string_equal(err.msg, "exec: args is missing or empty");
 }
 
+static int validate_resources(const char *json, struct err *err)
+{
+	Grpc__LinuxResources *resources = NULL;
+	struct err parse_err = ERR_INIT;
+	int r;
+
+	if (oci_resources_parse(json, strlen(json), &resources, NULL, &parse_err) < 0)
+		fail_msg("%s", parse_err.msg);
+	r = oci_resources_validate(resources, "update", "", err);
+	oci_resources_free(resources);
+	return r;
+}
+
+static void limits_out_of_range_are_named(void **state)
+{
+	static const struct {
+		const char *json, *msg;
+	} rows[] = {
+		{"{\"devices\":[{},{\"type\":\"ab\"}]}", "devices[1].type: unknown type \"ab\""},
+		{"{\"memory\":{\"limit\":-2}}", "memory.limit: -2 is below -1"},
+		{"{\"memory\":{\"reservation\":-9223372036854775808}}",
+			"memory.reservation: -9223372036854775808 is below -1"},
+		{"{\"memory\":{\"swap\":-2}}", "memory.swap: -2 is below -1"},
+		{"{\"memory\":{\"kernel\":-2}}", "memory.kernel: -2 is below -1"},
+		{"{\"memory\":{\"kernelTCP\":-2}}", "memory.kernelTCP: -2 is below -1"},
+		{"{\"memory\":{\"limit\":8192,\"swap\":8191}}",
+			"memory.swap: memory and swap together (8191) are below memory.limit "
+			"(8192)"},
+		{"{\"memory\":{\"swappiness\":101}}",
+			"memory.swappiness: 101 is out of range (0 to 100)"},
+		{"{\"cpu\":{\"quota\":-2}}", "cpu.quota: -2 is below -1"},
+		{"{\"cpu\":{\"period\":999}}", "cpu.period: 999 is out of range (1000 to 1000000)"},
+		{"{\"cpu\":{\"period\":1000001}}",
+			"cpu.period: 1000001 is out of range (1000 to 1000000)"},
+		{"{\"cpu\":{\"cpus\":\"0-x\"}}", "cpu.cpus: \"0-x\" is not a list of numbers"},
+		{"{\"cpu\":{\"mems\":\"all\"}}", "cpu.mems: \"all\" is not a list of numbers"},
+		{"{\"pids\":{\"limit\":-2}}", "pids.limit: -2 is below -1"},
+		{"{\"hugepageLimits\":[{\"pageSize\":\"2MB\"},{\"limit\":1}]}",
+			"hugepageLimits[1].pageSize is missing"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+		char expected[256];
+
+		snprintf(expected, sizeof(expected), "update: %s", rows[i].msg);
+		if (validate_resources(rows[i].json, &err) == 0)
+			fail_msg("accepted: %s", rows[i].msg);
+		assert_string_equal(err.msg, expected);
+	}
+}
+
+static void limits_at_their_bounds_pass(void **state)
+{
+	static const char *const rows[] = {
+		"{}",
+		"{\"devices\":[{\"type\":\"a\"},{\"type\":\"b\"},{\"type\":\"c\"},{\"type\":\"\"}]"
+		"}",
+		"{\"memory\":{\"limit\":-1,\"swap\":-1,\"reservation\":0,\"swappiness\":100}}",
+		"{\"memory\":{\"limit\":9223372036854775807,\"swap\":9223372036854775807}}",
+		"{\"memory\":{\"swap\":1}}",
+		"{\"memory\":{\"limit\":8192,\"swap\":8192}}",
+		"{\"cpu\":{\"quota\":-1,\"period\":1000,\"cpus\":\"0-3,8\",\"mems\":\"\"}}",
+		"{\"cpu\":{\"quota\":0,\"period\":1000000,\"cpus\":\"0-63:2/8\"}}",
+		"{\"cpu\":{\"period\":0}}",
+		"{\"pids\":{\"limit\":-1}}",
+		"{\"hugepageLimits\":[{\"pageSize\":\"1GB\",\"limit\":0}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+
+		if (validate_resources(rows[i], &err) < 0)
+			fail_msg("%s: %s", rows[i], err.msg);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +262,8 @@ int main(void)
 		cmocka_unit_test(what_is_right_passes),
 		cmocka_unit_test(missing_parts_are_named),
 		cmocka_unit_test(a_process_alone_is_named_as_told),
+		cmocka_unit_test(limits_out_of_range_are_named),
+		cmocka_unit_test(limits_at_their_bounds_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
