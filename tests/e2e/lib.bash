@@ -15,12 +15,14 @@ source "$top/tools/lib/playground.sh"
 
 runtime=${E2E_RUNTIME:-$playground_runtime}
 image=$playground_image
+# Every time limit is multiplied by this: the lab's CPU, emulating a virtual machine, is slow.
+patience=${E2E_PATIENCE:-1}
 leftovers=$top/tests/tools/leftovers
 on_terminal=$top/tests/tools/on-terminal
 
 # No call may hang the run: a VM under TCG starts in 4 seconds, the slowest test moves 100 MB.
 ctr() {
-	timeout --foreground "${limit:-120}" ctr "$@"
+	timeout --foreground "$((${limit:-120} * patience))" ctr "$@"
 }
 
 save_machine() {
@@ -95,12 +97,13 @@ wait_status() {
 
 # wait_event SECONDS TOPIC TEXT: the next event of that topic that holds TEXT, into $event.
 wait_event() {
-	local deadline=$(($(now_ms) + $1 * 1000)) left
+	local seconds=$(($1 * patience)) deadline left
+	deadline=$(($(now_ms) + seconds * 1000))
 	while left=$((deadline - $(now_ms))) && ((left > 0)); do
 		read -r -t "$((left / 1000)).$(printf %03d $((left % 1000)))" -u "$events_fd" event || break
 		[[ $event == *" $2 "* && $event == *"$3"* ]] && return 0
 	done
-	echo "no event $2 with $3 within $1 s"
+	echo "no event $2 with $3 within $seconds s"
 	return 1
 }
 
