@@ -29,6 +29,8 @@ struct agent {
 	struct ttrpc_server *server;
 	struct ttrpc_method *methods; /* owned: what the server serves */
 	struct sandbox sandbox;
+	struct scrape *scrape; /* GetMetrics at work (rpc_metrics.c), or NULL */
+	uint64_t n_scrapes;
 	struct source *sigterm, *sigint;
 	bool is_init;	   /* PID 1 of the guest */
 	bool is_listening; /* a name of the server's address may be there */

@@ -50,7 +50,7 @@ const struct ttrpc_method rpc_methods[] = {
 	AGENT("AddARPNeighbors", add_arpneighbors_request, NULL),
 	AGENT("GetIPTables", get_iptables_request, NULL),
 	AGENT("SetIPTables", set_iptables_request, NULL),
-	AGENT("GetMetrics", get_metrics_request, NULL),
+	AGENT("GetMetrics", get_metrics_request, rpc_get_metrics),
 	AGENT("MemAgentMemcgSet", mem_agent_memcg_config, NULL),
 	AGENT("MemAgentCompactSet", mem_agent_compact_config, NULL),
 	AGENT("OnlineCPUMem", online_cpumem_request, NULL),

@@ -17,6 +17,9 @@ ttrpc_handler_fn rpc_get_guest_details;
 ttrpc_handler_fn rpc_set_guest_date_time;
 ttrpc_handler_fn rpc_reseed_random_dev;
 
+/* rpc_metrics.c */
+ttrpc_handler_fn rpc_get_metrics;
+
 /* create.c */
 ttrpc_handler_fn rpc_create_container;
 /* exec.c */

@@ -53,12 +53,13 @@ static void undo_escapes(char *s)
 static bool parse_line(char *line, struct mountinfo *ret)
 {
 	struct mountinfo m = {.id = 0};
-	char *word, *mount_point;
+	char *word, *mount_point, *source;
 
 	if (!parse_id(take_word(&line), &m.id) || !parse_id(take_word(&line), &m.parent_id))
 		return false;
-	/* Device and the directory within it. */
-	if (!take_word(&line) || !take_word(&line))
+	m.device = take_word(&line);
+	/* The directory within it. */
+	if (!m.device || !take_word(&line))
 		return false;
 	mount_point = take_word(&line);
 	if (!mount_point)
@@ -70,6 +71,12 @@ static bool parse_line(char *line, struct mountinfo *ret)
 	m.fs_type = take_word(&line);
 	if (!word || !m.fs_type)
 		return false;
+	source = take_word(&line);
+	if (source)
+		undo_escapes(source);
+	m.source = source ? source : "";
+	word = take_word(&line);
+	m.super_options = word ? word : "";
 	undo_escapes(mount_point);
 	m.mount_point = mount_point;
 	*ret = m;

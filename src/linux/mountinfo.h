@@ -10,6 +10,10 @@ struct mountinfo {
 	uint64_t id, parent_id;
 	const char *mount_point; /* borrowed from the text, escapes undone */
 	const char *fs_type;	 /* borrowed from the text */
+	/* The same; "" in a line that ends before them. */
+	const char *device;	   /* "major:minor" */
+	const char *source;	   /* escapes undone */
+	const char *super_options; /* "rw,..." */
 };
 
 /* Takes the next line of *text, which is cut up in place, and moves *text behind it. False at the

@@ -8,7 +8,7 @@
 #include "base/io.h"
 
 /* Fields of proc(5), counted from the one behind the name: 3 is the state. */
-enum { FIELD_STATE = 3, FIELD_PPID = 4, FIELD_START_TIME = 22, STAT_MAX = 4096 };
+enum { FIELD_STATE = 3, FIELD_START_TIME = 22, FIELD_RSS = 24, FIELD_COUNT, STAT_MAX = 4096 };
 
 /* Decimal digits with an optional sign; -EINVAL for anything else. */
 static int parse_number(struct slice field, uint64_t *ret)
@@ -50,9 +50,8 @@ static struct slice next_field(struct slice *rest)
 
 int procstat_parse(struct slice text, struct procstat *ret)
 {
-	struct procstat stat = {0};
-	struct slice rest;
-	uint64_t n = 0;
+	uint64_t fields[FIELD_COUNT] = {0};
+	struct slice rest, state;
 	size_t i = text.len;
 
 	/* The name ends at the last ')': every field behind it is a number or a letter. */
@@ -61,22 +60,29 @@ int procstat_parse(struct slice text, struct procstat *ret)
 	if (i == 0)
 		return -EINVAL;
 	rest = slice_of(text.p + i, text.len - i);
-	for (int field = FIELD_STATE; field <= FIELD_START_TIME; field++) {
+	state = next_field(&rest);
+	if (state.len != 1)
+		return -EINVAL;
+	for (int field = FIELD_STATE + 1; field <= FIELD_RSS; field++) {
 		struct slice f = next_field(&rest);
 
-		if (field == FIELD_STATE) {
-			if (f.len != 1)
-				return -EINVAL;
-			stat.state = (char)f.p[0];
-			continue;
-		}
-		if (parse_number(f, &n) < 0)
+		if (f.len == 0 && field > FIELD_START_TIME)
+			break;
+		if (parse_number(f, &fields[field]) < 0)
 			return -EINVAL;
-		if (field == FIELD_PPID)
-			stat.ppid = (pid_t)n;
 	}
-	stat.start_time = n;
-	*ret = stat;
+	*ret = (struct procstat){
+		.state = (char)state.p[0],
+		.ppid = (pid_t)fields[4],
+		.utime = fields[14],
+		.stime = fields[15],
+		.cutime = fields[16],
+		.cstime = fields[17],
+		.n_threads = fields[20],
+		.start_time = fields[FIELD_START_TIME],
+		.vsize = fields[23],
+		.rss_pages = fields[FIELD_RSS],
+	};
 	return 0;
 }
 

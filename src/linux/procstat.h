@@ -14,6 +14,11 @@ struct procstat {
 	char state; /* 'R', 'S', 'Z', ... */
 	pid_t ppid;
 	uint64_t start_time; /* clock ticks since boot */
+	/* Clock ticks: its own, and those of the children it has waited for. */
+	uint64_t utime, stime, cutime, cstime;
+	uint64_t n_threads;
+	uint64_t vsize;	    /* bytes */
+	uint64_t rss_pages; /* 0, like vsize, in a text that ends with start_time */
 };
 
 /* The text of a /proc/PID/stat; -EINVAL if it is not one. The name in it may hold anything,

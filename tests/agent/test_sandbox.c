@@ -76,10 +76,10 @@ static void nonsense_for_clock_and_random_pool_is_refused(void **state)
 
 static void what_is_still_to_come_is_unimplemented_by_name(void **state)
 {
-	Grpc__GetMetricsRequest request = GRPC__GET_METRICS_REQUEST__INIT;
+	Grpc__AddSwapRequest request = GRPC__ADD_SWAP_REQUEST__INIT;
 	static const char *const names[] = {"UpdateContainer", "StatsContainer", "PauseContainer",
-		"CopyFile", "GetOOMEvent", "GetMetrics", "UpdateInterface", "ListRoutes",
-		"AddARPNeighbors", "OnlineCPUMem", "ResizeVolume", "SetPolicy", "StartTracing"};
+		"CopyFile", "GetOOMEvent", "UpdateInterface", "ListRoutes", "AddARPNeighbors",
+		"OnlineCPUMem", "ResizeVolume", "SetPolicy", "StartTracing"};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -46,6 +46,25 @@ static void lines_are_parsed(void **state)
 	assert_int_equal(procstat_parse(slice_of(NULL, 0), &(struct procstat){0}), -EINVAL);
 }
 
+static void the_figures_of_a_process_are_found(void **state)
+{
+	static const char text[] = "1 (x) S 1 2 3 4 5 6 7 8 9 10 140 150 160 170 18 19 200 21 220 "
+				   "2300 2400 25 26\n";
+	struct procstat stat;
+
+	(void)state;
+	assert_int_equal(procstat_parse(slice_of_str(text), &stat), 0);
+	assert_int_equal(stat.utime, 140);
+	assert_int_equal(stat.stime, 150);
+	assert_int_equal(stat.cutime, 160);
+	assert_int_equal(stat.cstime, 170);
+	assert_int_equal(stat.n_threads, 200);
+	assert_int_equal(stat.start_time, 220);
+	assert_int_equal(stat.vsize, 2300);
+	assert_int_equal(stat.rss_pages, 2400);
+	assert_int_equal(procstat_parse(slice_of_str("1 (x) S" REST "7 x"), &stat), -EINVAL);
+}
+
 static void a_process_is_told_from_its_successor(void **state)
 {
 	struct procstat stat;
@@ -80,6 +99,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_parsed),
+		cmocka_unit_test(the_figures_of_a_process_are_found),
 		cmocka_unit_test(a_process_is_told_from_its_successor),
 		cmocka_unit_test(a_process_that_is_gone_is_esrch),
 	};
