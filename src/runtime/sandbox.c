@@ -505,6 +505,7 @@ void sandbox_free(struct sandbox *sb)
 		return;
 	source_free(sb->start_timer);
 	health_free(sb->health);
+	oom_watch_free(sb->oom);
 	source_free(sb->hangup_timer);
 	source_free(sb->stop_timer);
 	agent_log_free(sb->log);
@@ -522,6 +523,13 @@ void sandbox_set_lost(struct sandbox *sb, sandbox_lost_fn *lost, void *data)
 {
 	sb->lost = lost;
 	sb->data = data;
+}
+
+int sandbox_watch_oom(struct sandbox *sb, oom_watch_fn *fn, void *data)
+{
+	if (sb->state != SANDBOX_RUNNING || sb->oom)
+		return -EINVAL;
+	return oom_watch_new(sb->loop, sb->agent, fn, data, &sb->oom);
 }
 
 enum sandbox_state sandbox_get_state(const struct sandbox *sb)

@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "loop/loop.h"
 #include "runtime/agent.h"
+#include "runtime/oom_watch.h"
 #include "runtime/share.h"
 
 enum sandbox_state {
@@ -72,6 +73,10 @@ void sandbox_stop(struct sandbox *sb, sandbox_done_fn *done, void *data);
 
 /* Tells somebody else from now on. */
 void sandbox_set_lost(struct sandbox *sb, sandbox_lost_fn *lost, void *data);
+
+/* Tells which containers run out of memory, until the sandbox stops or is lost. Once, while it is
+ * RUNNING. */
+int sandbox_watch_oom(struct sandbox *sb, oom_watch_fn *fn, void *data) must_check;
 
 enum sandbox_state sandbox_get_state(const struct sandbox *sb);
 /* Borrowed; NULL before the agent has been dialled. */

@@ -33,6 +33,7 @@ struct sandbox {
 	void *mount_data, *start_data, *stop_data;
 	struct source *start_timer;  /* owned: the deadline of the start */
 	struct health *health;	     /* owned; while RUNNING */
+	struct oom_watch *oom;	     /* owned; while RUNNING, if asked for */
 	struct source *hangup_timer; /* owned: what is left of the wait for the VM's end */
 	struct source *stop_timer;   /* owned: how long the guest may take to say goodbye */
 	struct err hangup; /* the agent hung up: the VM's end, which says more, is waited for */

@@ -47,10 +47,12 @@ static void stop_vm(struct sandbox *sb, int64_t grace_ns)
 	hypervisor_stop(sb->hv, grace_ns, on_vm_down, sb);
 }
 
-static void end_health(struct sandbox *sb)
+static void end_watching(struct sandbox *sb)
 {
 	health_free(sb->health);
 	sb->health = NULL;
+	oom_watch_free(sb->oom);
+	sb->oom = NULL;
 	source_free(sb->hangup_timer);
 	sb->hangup_timer = NULL;
 }
@@ -64,7 +66,7 @@ void sandbox_lose(struct sandbox *sb, const struct err *why)
 	err_copy(&copy, why);
 	log_write(LOG_ERROR, "sandbox", "the sandbox is lost", "error", copy.msg, NULL);
 	sandbox_set_state(sb, SANDBOX_LOST);
-	end_health(sb);
+	end_watching(sb);
 	agent_close(sb->agent);
 	stop_vm(sb, 0);
 	sb->lost(sb->data, &copy);
@@ -89,7 +91,7 @@ static void on_hangup_limit(void *data)
 
 void sandbox_hang_up(struct sandbox *sb, const struct err *why)
 {
-	end_health(sb);
+	end_watching(sb);
 	err_copy(&sb->hangup, why);
 	if (loop_add_timer(sb->loop, clock_now_ns() + SANDBOX_HANGUP_MS * NS_PER_MS,
 		    on_hangup_limit, sb, &sb->hangup_timer) < 0)
@@ -209,7 +211,7 @@ void sandbox_stop(struct sandbox *sb, sandbox_done_fn *done, void *data)
 	sb->start_done = NULL;
 	source_free(sb->start_timer);
 	sb->start_timer = NULL;
-	end_health(sb);
+	end_watching(sb);
 	sandbox_set_state(sb, SANDBOX_STOPPING);
 	sandbox_stop_step(sb);
 }

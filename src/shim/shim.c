@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/shim.h"
 
+#include "base/log.h"
 #include "wire/status.h"
 
 struct container *shim_find_container(const struct shim *shim, const char *id, struct err *err)
@@ -52,6 +53,17 @@ void shim_on_lost(void *data, const struct err *why)
 	(void)why;
 	MAP_FOREACH (e, &shim->containers)
 		container_abort(e->value, GUEST_PROCESS_LOST_STATUS);
+}
+
+void shim_on_oom(void *data, const char *cid)
+{
+	struct shim *shim = data;
+
+	if (map_find(&shim->containers, cid))
+		events_oom(shim->events, cid);
+	else
+		log_write(LOG_WARN, "oom", "the guest names a container that it does not have",
+			"cid", cid, NULL);
 }
 
 void shim_answer(void *data, const struct err *err)

@@ -62,6 +62,9 @@ void shim_on_exit(void *data, struct guest_process *p);
 /* sandbox_lost_fn: ends every process. data is the struct shim. */
 void shim_on_lost(void *data, const struct err *why);
 
+/* oom_watch_fn: publishes, if the container is one of ours. data is the struct shim. */
+void shim_on_oom(void *data, const char *cid);
+
 /* A guest_process_done_fn, sandbox_done_fn for "answer this call": data is the struct ttrpc_call.
  */
 void shim_answer(void *data, const struct err *err);

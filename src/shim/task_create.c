@@ -89,6 +89,15 @@ static void on_cancel(void *data)
 	roll_back(data, &err);
 }
 
+static void watch_oom(struct shim *shim)
+{
+	int r = sandbox_watch_oom(shim->sandbox, shim_on_oom, shim);
+
+	if (r < 0)
+		log_write(LOG_WARN, "create", "no news of containers out of memory", "error",
+			strerror(-r), NULL);
+}
+
 static void finish(struct create *c)
 {
 	Containerd__Task__V2__CreateTaskResponse reply =
@@ -105,6 +114,7 @@ static void finish(struct create *c)
 	c->container = NULL;
 	sandbox_set_lost(c->sandbox, shim_on_lost, shim);
 	shim->sandbox = take_ptr(&c->sandbox);
+	watch_oom(shim);
 	shim->is_creating = false;
 	MESSAGE_SET(&reply, pid, shim_pid(shim));
 	events_create(shim->events, c->request, shim_pid(shim));

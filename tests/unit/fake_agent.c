@@ -30,6 +30,7 @@ struct guest {
 	struct map tasks; /* by exec id, or "init" */
 	bool is_paused;
 	struct task *dying; /* killed while it was paused */
+	size_t n_ooms;
 	struct buf script;
 };
 
@@ -234,6 +235,18 @@ static void on_resume(struct ttrpc_call *call, const ProtobufCMessage *request, 
 	g->dying = NULL;
 }
 
+static void on_oom(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	Grpc__OOMEvent reply = GRPC__OOMEVENT__INIT;
+	struct guest *g = user;
+	char names[2][8] = {"c1", "other"};
+
+	(void)request;
+	reply.container_id = names[g->n_ooms % 2];
+	if (is_told(g, "oom") && g->n_ooms++ < 3)
+		ttrpc_call_reply(call, &reply.base);
+}
+
 /* The limits arrived: the answer says which. */
 static void on_update(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
@@ -303,6 +316,7 @@ static const struct ttrpc_method methods[] = {
 	AGENT("CloseStdin", close_stdin_request, on_anything),
 	AGENT("PauseContainer", pause_container_request, on_pause),
 	AGENT("ResumeContainer", resume_container_request, on_resume),
+	AGENT("GetOOMEvent", get_oomevent_request, on_oom),
 	AGENT("UpdateContainer", update_container_request, on_update),
 	AGENT("StatsContainer", stats_container_request, on_stats),
 	AGENT("TtyWinResize", tty_win_resize_request, on_anything),

@@ -11,6 +11,7 @@
  *	ends: the container's output ends at once, its status is 7
  *	cgroup_v1: what is killed while it is paused ends when it is resumed; and
  *		statistics look so
+ *	oom: c1, a stranger and c1 again run out of memory
  *	update_echoes: an update is answered with an error that names the limits
  *
  * Otherwise a process runs until it is signalled, and its status is 128 + the signal.
