@@ -61,3 +61,23 @@ size_t utf8_encode(uint32_t c, char to[static 4])
 	out[3] = (uint8_t)(0x80 | (c & 0x3f));
 	return 4;
 }
+
+int utf8_clean(struct slice text, struct buf *out)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	size_t at = 0, from = 0;
+	int r = 0;
+
+	while (at < text.len && r == 0) {
+		size_t n = text.p[at] ? utf8_sequence(text.p + at, text.len - at) : 0;
+
+		if (n == 0) {
+			r = buf_append(out, text.p + from, at - from);
+			if (r == 0)
+				r = buf_append(out, replacement, sizeof(replacement) - 1);
+			from = at + 1;
+		}
+		at += n ? n : 1;
+	}
+	return r < 0 ? r : buf_append(out, text.p + from, at - from);
+}

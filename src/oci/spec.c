@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One walk over a message's descriptor fills it from a JSON object. A map<string, string> of
- * oci.proto is, as protobuf defines it, a repeated message with the fields key and value.
- *
- * Every part is hung into its parent before it is filled, so that freeing the outermost message
- * frees a half-read one.
- */
 #include "oci/spec.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 
 #include "base/io.h"
-#include "text/json.h"
+#include "wire/message_json.h"
 
 enum { MAX_DROPPED_TEXT = 1024 };
 
@@ -51,213 +44,53 @@ static const struct {
 	{"LinuxIntelRdt", "enableMonitoring"},
 };
 
-struct reader {
+struct dropped {
 	const char *name; /* of the text, for messages */
-	struct buf *dropped;
-	bool list_is_cut;
-	struct err *err;
+	struct buf *list; /* borrowed */
+	bool is_cut;
 };
 
-static int no_memory(const struct reader *r)
-{
-	return err_sys(r->err, ENOMEM, "read %s", r->name);
-}
-
-static int read_message(struct reader *r, const struct value *object, ProtobufCMessage *message);
-
-static int new_message(
-	struct reader *r, const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret)
-{
-	ProtobufCMessage *message = calloc(1, type->sizeof_message);
-
-	if (!message)
-		return no_memory(r);
-	protobuf_c_message_init(type, message);
-	*ret = message;
-	return 0;
-}
-
-static int read_string(struct reader *r, const struct value *v, char **ret)
-{
-	const char *s;
-	int e = value_get_string(v, &s, r->err);
-
-	if (e < 0)
-		return e;
-	*ret = strdup(s);
-	return *ret ? 0 : no_memory(r);
-}
-
-/* Reads v into the memory at `at`, which has the field's C type. */
-static int read_one(
-	struct reader *r, const struct value *v, const ProtobufCFieldDescriptor *field, void *at)
-{
-	ProtobufCMessage **message = at;
-	uint64_t n;
-	bool b;
-	int e;
-
-	if (field->type == PROTOBUF_C_TYPE_STRING)
-		return read_string(r, v, at);
-	if (field->type == PROTOBUF_C_TYPE_INT64)
-		return value_get_i64(v, INT64_MIN, INT64_MAX, at, r->err);
-	if (field->type == PROTOBUF_C_TYPE_UINT64)
-		return value_get_u64(v, 0, UINT64_MAX, at, r->err);
-	if (field->type == PROTOBUF_C_TYPE_UINT32) {
-		e = value_get_u64(v, 0, UINT32_MAX, &n, r->err);
-		if (e == 0)
-			*(uint32_t *)at = (uint32_t)n;
-		return e;
-	}
-	if (field->type == PROTOBUF_C_TYPE_BOOL) {
-		e = value_get_bool(v, &b, r->err);
-		if (e == 0)
-			*(protobuf_c_boolean *)at = b;
-		return e;
-	}
-	if (field->type != PROTOBUF_C_TYPE_MESSAGE)
-		return value_error(v, r->err, "not supported");
-	e = new_message(r, field->descriptor, message);
-	return e < 0 ? e : read_message(r, v, *message);
-}
-
-static size_t element_size(const ProtobufCFieldDescriptor *field)
-{
-	if (field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_MESSAGE)
-		return sizeof(void *);
-	if (field->type == PROTOBUF_C_TYPE_BOOL)
-		return sizeof(protobuf_c_boolean);
-	return field->type == PROTOBUF_C_TYPE_UINT32 ? sizeof(uint32_t) : sizeof(uint64_t);
-}
-
-static bool is_map(const ProtobufCFieldDescriptor *field)
-{
-	const ProtobufCMessageDescriptor *type = field->descriptor;
-
-	return field->type == PROTOBUF_C_TYPE_MESSAGE && type->n_fields == 2 &&
-	       strcmp(type->fields[0].name, "key") == 0 &&
-	       strcmp(type->fields[1].name, "value") == 0;
-}
-
-static int read_map_entry(struct reader *r, const struct value *v,
-	const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret)
-{
-	char **key, **text;
-	int e = new_message(r, type, ret);
-
-	if (e < 0)
-		return e;
-	key = (void *)((char *)*ret + type->fields[0].offset);
-	text = (void *)((char *)*ret + type->fields[1].offset);
-	*key = strdup(v->key);
-	return *key ? read_string(r, v, text) : no_memory(r);
-}
-
-static int read_repeated(struct reader *r, const struct value *v,
-	const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
-{
-	size_t *n = (void *)((char *)message + field->quantifier_offset);
-	char **array = (void *)((char *)message + field->offset);
-	size_t size = element_size(field);
-	int e = value_check_type(v, is_map(field) ? VALUE_TABLE : VALUE_ARRAY, r->err);
-
-	if (e < 0 || value_count(v) == 0)
-		return e;
-	*array = calloc(value_count(v), size);
-	if (!*array)
-		return no_memory(r);
-	VALUE_FOREACH(element, v)
-	{
-		void *at = *array + size * (*n)++;
-
-		/* An element that stayed NULL is skipped when the message is freed. */
-		e = is_map(field) ? read_map_entry(r, element, field->descriptor, at)
-				  : read_one(r, element, field, at);
-		if (e < 0)
-			return e;
-	}
-	return 0;
-}
-
-static int read_field(struct reader *r, const struct value *v,
-	const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
-{
-	int e;
-
-	if (field->label == PROTOBUF_C_LABEL_REPEATED)
-		return read_repeated(r, v, field, message);
-	e = read_one(r, v, field, (char *)message + field->offset);
-	if (e == 0 && field->quantifier_offset)
-		*(protobuf_c_boolean *)(void *)((char *)message + field->quantifier_offset) = 1;
-	return e;
-}
-
-static int note_dropped(struct reader *r, const struct value *v)
+static int note_dropped(struct dropped *d, const struct value *v, struct err *err)
 {
 	char path[VALUE_WHERE_SIZE];
-	const char *comma;
+	const char *comma = buf_len(d->list) ? ", " : "";
 
-	if (!r->dropped || r->list_is_cut)
+	if (d->is_cut)
 		return 0;
-	comma = buf_len(r->dropped) ? ", " : "";
-	r->list_is_cut = buf_len(r->dropped) >= MAX_DROPPED_TEXT;
-	if (buf_printf(r->dropped, "%s%s", comma,
-		    r->list_is_cut ? "..." : value_format_path(v, path)) < 0)
-		return no_memory(r);
+	d->is_cut = buf_len(d->list) >= MAX_DROPPED_TEXT;
+	if (buf_printf(d->list, "%s%s", comma, d->is_cut ? "..." : value_format_path(v, path)) < 0)
+		return err_sys(err, ENOMEM, "read %s", d->name);
 	return 0;
 }
 
-static int note_not_carried(struct reader *r, const struct value *object, const char *message)
+/* Called for each object of the text: notes those of its members that its message cannot carry. */
+static int note_not_carried(void *data, const struct value *object,
+	const ProtobufCMessageDescriptor *desc, struct err *err)
 {
+	struct dropped *d = data;
+
 	for (size_t i = 0; i < ARRAY_SIZE(not_carried); i++) {
-		const struct value *v = strcmp(not_carried[i].message, message) == 0
+		const struct value *v = strcmp(not_carried[i].message, desc->short_name) == 0
 						? value_find(object, not_carried[i].name)
 						: NULL;
-		int e = v ? note_dropped(r, v) : 0;
+		int e = v ? note_dropped(d, v, err) : 0;
 
 		if (e < 0)
 			return e;
 	}
 	return 0;
-}
-
-static int read_message(struct reader *r, const struct value *object, ProtobufCMessage *message)
-{
-	const ProtobufCMessageDescriptor *type = message->descriptor;
-	int e = value_check_type(object, VALUE_TABLE, r->err);
-
-	if (e < 0)
-		return e;
-	for (unsigned i = 0; i < type->n_fields; i++) {
-		const struct value *v = value_find(object, type->fields[i].name);
-
-		e = v ? read_field(r, v, &type->fields[i], message) : 0;
-		if (e < 0)
-			return e;
-	}
-	return note_not_carried(r, object, type->short_name);
 }
 
 static int parse(const char *name, const ProtobufCMessageDescriptor *type, struct slice text,
-	ProtobufCMessage **ret, struct buf *dropped, struct err *err)
+	ProtobufCMessage **ret, struct buf *list, struct err *err)
 {
-	struct reader r = {.name = name, .dropped = dropped, .err = err};
-	auto_document struct document *doc = NULL;
-	ProtobufCMessage *message;
-	int e = json_parse(name, text, OCI_SPEC_MAX_SIZE, &doc, err);
+	struct dropped dropped = {.name = name, .list = list};
+	struct message_json json = {.name = name,
+		.max_size = OCI_SPEC_MAX_SIZE,
+		.visit = list ? note_not_carried : NULL,
+		.data = &dropped};
 
-	if (e < 0)
-		return e;
-	e = new_message(&r, type, &message);
-	if (e < 0)
-		return e;
-	e = read_message(&r, document_root(doc), message);
-	if (e < 0) {
-		protobuf_c_message_free_unpacked(message, NULL);
-		return e;
-	}
-	*ret = message;
-	return 0;
+	return message_json_parse(&json, type, text, ret, err);
 }
 
 int oci_spec_parse(

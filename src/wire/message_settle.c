@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "wire/message_field.h"
 #include "wire/message_limits.h"
 
 /* What one map entry is sorted by. */
@@ -15,23 +16,6 @@ struct map_key {
 static void *member(const ProtobufCMessage *msg, unsigned offset)
 {
 	return (char *)(uintptr_t)msg + offset;
-}
-
-/* Names of the descriptors are the only trace of a map: "grpc.Spec.AnnotationsEntry" in
- * "grpc.Spec". */
-static bool is_map(const ProtobufCMessageDescriptor *desc, const ProtobufCFieldDescriptor *field)
-{
-	const ProtobufCMessageDescriptor *entry = field->descriptor;
-	size_t len = strlen(desc->name), entry_len;
-
-	if (entry->n_fields != 2 || entry->fields[0].id != 1 || entry->fields[1].id != 2 ||
-		strcmp(entry->fields[0].name, "key") != 0 ||
-		strcmp(entry->fields[1].name, "value") != 0)
-		return false;
-	entry_len = strlen(entry->name);
-	return entry_len > len + strlen("Entry") && strncmp(entry->name, desc->name, len) == 0 &&
-	       entry->name[len] == '.' &&
-	       strcmp(entry->name + entry_len - strlen("Entry"), "Entry") == 0;
 }
 
 static int fill_member(
@@ -161,7 +145,7 @@ static int settle_repeated(ProtobufCMessage *msg, const ProtobufCFieldDescriptor
 	if (field->type != PROTOBUF_C_TYPE_MESSAGE || *n == 0)
 		return 0;
 	elements = *(ProtobufCMessage ***)member(msg, field->offset);
-	if (is_map(msg->descriptor, field))
+	if (message_is_map(msg->descriptor, field))
 		r = settle_map(elements, n, a);
 	for (size_t i = 0; i < *n && r == 0; i++)
 		r = message_settle(elements[i], a, err);
