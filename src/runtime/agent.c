@@ -37,6 +37,8 @@ static const struct method methods[] = {
 	[AGENT_CREATE_CONTAINER] = {SERVICE, "CreateContainer", NULL, LIMIT_GENERAL},
 	[AGENT_START_CONTAINER] = {SERVICE, "StartContainer", NULL, LIMIT_GENERAL},
 	[AGENT_REMOVE_CONTAINER] = {SERVICE, "RemoveContainer", NULL, LIMIT_GENERAL},
+	[AGENT_REMOVE_STALE_MOUNTS] = {SERVICE, "RemoveStaleVirtiofsShareMounts", NULL,
+		LIMIT_GENERAL},
 	[AGENT_EXEC_PROCESS] = {SERVICE, "ExecProcess", NULL, LIMIT_GENERAL},
 	[AGENT_SIGNAL_PROCESS] = {SERVICE, "SignalProcess", NULL, LIMIT_GENERAL},
 	[AGENT_WAIT_PROCESS] = {SERVICE, "WaitProcess", &grpc__wait_process_response__descriptor,

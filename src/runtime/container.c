@@ -169,6 +169,11 @@ int container_remove(struct container *c, sandbox_done_fn *done, void *data, str
 	return r < 0 ? err_sys(err, -r, "remove the container in the guest") : 0;
 }
 
+int container_unmount(struct container *c, sandbox_done_fn *done, void *data, struct err *err)
+{
+	return sandbox_unmount(c->sandbox, c->id, done, data, err);
+}
+
 struct guest_process *container_find_process(const struct container *c, const char *exec_id)
 {
 	if (exec_id[0] == '\0' || strcmp(exec_id, c->id) == 0)

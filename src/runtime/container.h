@@ -6,7 +6,8 @@
  *	container_new		reads and checks the bundle, opens the fifos; nothing is made
  *	container_mounts	what sandbox_mount is to mount for it
  *	container_create	CreateContainer in the guest
- *	container_remove	RemoveContainer; what is mounted goes with the sandbox
+ *	container_remove	RemoveContainer
+ *	container_unmount	what sandbox_mount has mounted for it
  */
 #include "base/map.h"
 #include "runtime/guest_process.h"
@@ -78,6 +79,10 @@ const struct share_plan *container_mounts(const struct container *c);
 int container_create(
 	struct container *c, sandbox_done_fn *done, void *data, struct err *err) must_check;
 int container_remove(
+	struct container *c, sandbox_done_fn *done, void *data, struct err *err) must_check;
+
+/* For a container that goes before its sandbox. */
+int container_unmount(
 	struct container *c, sandbox_done_fn *done, void *data, struct err *err) must_check;
 
 /* exec_id "" or the container's own id: the init process. NULL if there is none. */

@@ -47,7 +47,7 @@ static int share_bind(
 	auto_free char *name = NULL;
 	int r;
 
-	if (asprintf(&name, "%s-vol%zu", cid, i) < 0) {
+	if (asprintf(&name, "%s/vol%zu", cid, i) < 0) {
 		name = NULL;
 		return err_sys(err, ENOMEM, "share %s", m->source);
 	}

@@ -19,3 +19,11 @@ int layout_init(struct layout *layout, const char *root, const char *id)
 	*layout = l;
 	return 0;
 }
+
+int layout_container(
+	const struct layout *layout, const char *cid, char ret[static LAYOUT_CONTAINER_SIZE])
+{
+	int n = snprintf(ret, LAYOUT_CONTAINER_SIZE, "%s/passthrough/%s", layout->rw_dir, cid);
+
+	return n < 0 || n >= LAYOUT_CONTAINER_SIZE ? -ENAMETOOLONG : 0;
+}

@@ -8,7 +8,7 @@
 #define LAYOUT_GUEST_PASSTHROUGH LAYOUT_GUEST_SHARE "passthrough"
 #define LAYOUT_GUEST_SHM "/run/kata-containers/sandbox/shm"
 
-enum { LAYOUT_PATH_SIZE = 256 };
+enum { LAYOUT_PATH_SIZE = 256, LAYOUT_CONTAINER_SIZE = LAYOUT_PATH_SIZE + 256 };
 
 struct layout {
 	char run_dir[LAYOUT_PATH_SIZE];	  /* /run/kata/<id>: state.json, the VM's sockets */
@@ -19,3 +19,7 @@ struct layout {
 
 /* root: "/run", or a test's own directory. -ENAMETOOLONG. */
 int layout_init(struct layout *layout, const char *root, const char *id) must_check;
+
+/* The directory below rw_dir that holds all that a container shares. -ENAMETOOLONG. */
+int layout_container(const struct layout *layout, const char *cid,
+	char ret[static LAYOUT_CONTAINER_SIZE]) must_check;

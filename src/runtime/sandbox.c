@@ -12,14 +12,12 @@
 #include "base/path.h"
 #include "health.pb-c.h"
 #include "linux/procstat.h"
-#include "runtime/job.h"
 #include "runtime/sandbox_private.h"
 #include "runtime/timeline.h"
 #include "runtime/undo.h"
 #include "wire/message.h"
 
 enum {
-	MOUNT_LIMIT_S = 60,
 	START_LIMIT_S = 120,   /* of the whole start, when the caller sets none */
 	AGENT_DIAL_MIN_S = 10, /* upstream's smallest effective reconnect_timeout_ms */
 	SHM_SIZE = 64 << 20,
@@ -361,41 +359,6 @@ int sandbox_start(
 	return r;
 }
 
-static int mount_plan(void *data, struct err *err)
-{
-	return share_plan_mount(data, err);
-}
-
-static void on_mounted(void *data, const struct err *err)
-{
-	struct sandbox *sb = data;
-
-	sb->job_runs = false;
-	if (!err)
-		span(sb, "mount");
-	if (sb->state == SANDBOX_STOPPING) {
-		sandbox_stop_step(sb);
-		return;
-	}
-	sb->mount_done(sb->mount_data, err);
-}
-
-int sandbox_mount(struct sandbox *sb, const struct share_plan *plan, sandbox_done_fn *done,
-	void *data, struct err *err)
-{
-	int r = share_plan_note(plan, sb->journal);
-
-	if (r < 0)
-		return err_sys(err, -r, "write the state file");
-	sb->step_ns = clock_now_ns();
-	sb->mount_done = done;
-	sb->mount_data = data;
-	r = job_start(sb->loop, "mount the container's file systems", MOUNT_LIMIT_S * NS_PER_S,
-		mount_plan, (void *)(uintptr_t)plan, on_mounted, sb, err);
-	sb->job_runs = r == 0;
-	return r;
-}
-
 /* The directory of a dead sandbox is cleared away, that of a living one is not ours. */
 static int clear_old(struct sandbox *sb, struct err *err)
 {
@@ -555,6 +518,11 @@ const struct config *sandbox_get_config(const struct sandbox *sb)
 pid_t sandbox_pid(const struct sandbox *sb)
 {
 	return sb->pid;
+}
+
+const char *sandbox_get_id(const struct sandbox *sb)
+{
+	return sb->id;
 }
 
 bool sandbox_has_seccomp(const struct sandbox *sb)

@@ -5,8 +5,9 @@
  *
  *	sandbox_new	allocates; nothing is made yet
  *	sandbox_prepare	makes directories, state file and shared directory
- *	sandbox_mount	mounts what a container needs (a job)
+ *	sandbox_mount	mounts what a container needs (a job), also while RUNNING
  *	sandbox_start	boots the VM and tells the agent about the sandbox
+ *	sandbox_unmount	undoes the mounts of one container (a job)
  *	sandbox_stop	at any time after new: undoes all of it, in whatever state it is
  *
  * NEW -> PREPARED -> STARTING -> RUNNING -> STOPPING -> STOPPED, with LOST between RUNNING and
@@ -59,9 +60,14 @@ void sandbox_free(struct sandbox *sb);
 
 /* -EEXIST: a living sandbox has this id. What a dead one left under it is removed. */
 int sandbox_prepare(struct sandbox *sb, struct err *err) must_check;
-/* Notes and makes the plan's mounts; plan is borrowed until done. One at a time. */
+/* Notes and makes the plan's mounts; plan is borrowed until done, which is called in any case:
+ * sandbox_stop waits for it. */
 int sandbox_mount(struct sandbox *sb, const struct share_plan *plan, sandbox_done_fn *done,
 	void *data, struct err *err) must_check;
+/* Unmounts and removes all that a container has in the shared directory. done as above. Not once
+ * sandbox_stop has been called, which does it for all. */
+int sandbox_unmount(struct sandbox *sb, const char *cid, sandbox_done_fn *done, void *data,
+	struct err *err) must_check;
 /* deadline_ns: CLOCK_MONOTONIC; INT64_MAX: only our own limits. After a failure only sandbox_stop
  * makes sense. */
 int sandbox_start(struct sandbox *sb, int64_t deadline_ns, sandbox_done_fn *done, void *data,
@@ -78,6 +84,7 @@ void sandbox_set_lost(struct sandbox *sb, sandbox_lost_fn *lost, void *data);
  * RUNNING. */
 int sandbox_watch_oom(struct sandbox *sb, oom_watch_fn *fn, void *data) must_check;
 
+const char *sandbox_get_id(const struct sandbox *sb);
 enum sandbox_state sandbox_get_state(const struct sandbox *sb);
 /* Borrowed; NULL before the agent has been dialled. */
 struct agent *sandbox_agent(const struct sandbox *sb);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* What sandbox.c (the way up) and sandbox_stop.c (the way down) share. */
+/* What sandbox.c (the way up), sandbox_mount.c and sandbox_stop.c (the way down) share. */
 #include "hypervisor/hypervisor.h"
 #include "runtime/agent_log.h"
 #include "runtime/guest_timeline.h"
@@ -23,14 +23,14 @@ struct sandbox {
 	struct agent *agent;   /* owned */
 	struct agent_log *log; /* owned */
 	bool has_seccomp;      /* untrusted: the guest's word */
-	bool job_runs;
+	size_t n_jobs;	       /* under way; a stop waits for them */
 	bool destroy_asked, destroy_answered;
 	bool undone, is_untouched;
 
 	sandbox_lost_fn *lost;
 	void *data; /* borrowed from the owner */
-	sandbox_done_fn *mount_done, *start_done, *stop_done;
-	void *mount_data, *start_data, *stop_data;
+	sandbox_done_fn *start_done, *stop_done;
+	void *start_data, *stop_data;
 	struct source *start_timer;  /* owned: the deadline of the start */
 	struct health *health;	     /* owned; while RUNNING */
 	struct oom_watch *oom;	     /* owned; while RUNNING, if asked for */

@@ -150,7 +150,7 @@ static void on_undone(void *data, const struct err *err)
 	struct sandbox *sb = data;
 
 	span(sb, "unmount");
-	sb->job_runs = false;
+	sb->n_jobs--;
 	sb->undone = true;
 	if (err)
 		err_copy(&sb->undo_err, err);
@@ -166,7 +166,7 @@ static bool undo_host(struct sandbox *sb)
 		return true;
 	r = job_start(sb->loop, "unmount the shared directory", UNDO_LIMIT_S * NS_PER_S,
 		undo_mounts_job, sb, on_undone, sb, &sb->undo_err);
-	sb->job_runs = r == 0;
+	sb->n_jobs += r == 0;
 	sb->undone = r < 0;
 	return r < 0;
 }
@@ -187,7 +187,7 @@ static void end_stop(struct sandbox *sb)
 
 void sandbox_stop_step(struct sandbox *sb)
 {
-	if (sb->job_runs || !say_goodbye(sb))
+	if (sb->n_jobs > 0 || !say_goodbye(sb))
 		return;
 	source_free(sb->stop_timer);
 	sb->stop_timer = NULL;

@@ -4,7 +4,7 @@
  * The directory a sandbox shows its guest by virtio-fs:
  *
  *	<share>/rw/passthrough/<cid>/rootfs	a container's root file system
- *	<share>/rw/passthrough/<cid>-vol<n>	a bind mount of its spec
+ *	<share>/rw/passthrough/<cid>/vol<n>	a bind mount of its spec
  *	<share>/ro				a read-only view of rw, the only thing the guest
  * gets
  *

@@ -148,6 +148,28 @@ int state_note_mount(struct state *state, const char *path)
 	return note_path(state, &state->mounts, path);
 }
 
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && path[len] == '/';
+}
+
+int state_forget_mounts(struct state *state, const char *dir)
+{
+	struct state_paths *mounts = &state->mounts;
+	size_t n = 0;
+
+	for (size_t i = 0; i < mounts->n; i++) {
+		if (is_below(mounts->items[i], dir))
+			free(mounts->items[i]);
+		else
+			mounts->items[n++] = mounts->items[i];
+	}
+	mounts->n = n;
+	return state_save(state);
+}
+
 int state_note_file(struct state *state, const char *path)
 {
 	return note_path(state, &state->files, path);

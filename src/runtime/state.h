@@ -6,7 +6,8 @@
  *
  * Each state_note_* call replaces the file before it returns; only then may its caller make the
  * thing. What the layout (runtime/layout.h) implies - the directories of the sandbox - needs no
- * note. Notes are never taken back: undoing something that is not there does nothing.
+ * note. Undoing something that is not there does nothing, so a note may stay for longer than its
+ * thing; a container's mounts are forgotten when it has gone, because a pod sees many.
  *
  * The file is read by a process that trusts nothing about it: a half-written, foreign or hostile
  * file is refused as a whole.
@@ -60,6 +61,8 @@ void state_free(struct state *state);
 int state_note_process(
 	struct state *state, const char *role, pid_t pid, uint64_t start_time) must_check;
 int state_note_mount(struct state *state, const char *path) must_check;
+/* What was noted below dir is gone. */
+int state_forget_mounts(struct state *state, const char *dir) must_check;
 int state_note_file(struct state *state, const char *path) must_check;
 int state_save(const struct state *state) must_check;
 

@@ -125,6 +125,21 @@ int undo_mounts(const struct undo *undo, struct err *err)
 	return result;
 }
 
+int undo_container(const struct layout *layout, const char *cid, struct err *err)
+{
+	char dir[LAYOUT_CONTAINER_SIZE];
+	int r = layout_container(layout, cid, dir), result;
+
+	if (r < 0)
+		return err_sys(err, -r, "remove container %s", cid);
+	/* The read-only view follows, for it receives what happens here. */
+	result = unmount_below(dir, err);
+	r = path_remove_tree(AT_FDCWD, dir);
+	if (r < 0 && result == 0)
+		result = err_sys(err, -r, "remove %s", dir);
+	return result;
+}
+
 int undo_files(const struct undo *undo, struct err *err)
 {
 	const char *run = undo->layout->run_dir;

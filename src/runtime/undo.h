@@ -27,5 +27,8 @@ int undo_processes(const struct undo *undo, int64_t timeout_ns, struct err *err)
 /* Unmounts and removes the shared directory. Waits for file systems: run it as a job. */
 int undo_mounts(const struct undo *undo, struct err *err) must_check;
 
+/* The same for one container's part of it. */
+int undo_container(const struct layout *layout, const char *cid, struct err *err) must_check;
+
 /* Removes sockets and the run directory, the state file with it: last. */
 int undo_files(const struct undo *undo, struct err *err) must_check;

@@ -268,13 +268,13 @@ static void bind_mounts_go_through_the_shared_directory(void **state)
 			"/data", "/srv/data", "bind", "\"rbind\",\"ro\"") "," MOUNT("/etc/hosts",
 			"/device/hosts", "none", "\"bind\"") "]}");
 	assert_string_equal(g.spec->mounts[1]->source,
-		"/run/kata-containers/shared/containers/passthrough/c1-vol1");
+		"/run/kata-containers/shared/containers/passthrough/c1/vol1");
 	assert_string_equal(g.spec->mounts[1]->destination, "/data");
 	assert_string_equal(g.spec->mounts[1]->options[1], "ro");
 	assert_int_equal(g.plan.n_items, 2);
 	assert_string_equal(g.plan.items[0].source, "/srv/data");
 	assert_string_equal(g.plan.items[0].target,
-		"/run/kata-containers/shared/sandboxes/c1/rw/passthrough/c1-vol1");
+		"/run/kata-containers/shared/sandboxes/c1/rw/passthrough/c1/vol1");
 	assert_true(g.plan.items[0].is_readonly);
 	assert_string_equal(g.plan.items[1].source, "/device/hosts");
 	assert_false(g.plan.items[1].is_readonly);

@@ -254,6 +254,47 @@ static void files_outside_the_sandbox_are_not_touched(void **data)
 	state_free(state);
 }
 
+static void a_containers_mounts_are_forgotten(void **data)
+{
+	struct fixture *f = *data;
+	struct state *state, *read;
+
+	assert_int_equal(state_new(f->layout.run_dir, "c1", "/run/s/1", &state), 0);
+	assert_int_equal(state_note_mount(state, "/rw/c1/rootfs"), 0);
+	assert_int_equal(state_note_mount(state, "/rw/c10/rootfs"), 0);
+	assert_int_equal(state_note_mount(state, "/rw/c1/vol3"), 0);
+	assert_int_equal(state_note_mount(state, "/rw/c1"), 0);
+	assert_int_equal(state_note_mount(state, "/x/rw/c1/vol3"), 0);
+	assert_int_equal(state_forget_mounts(state, "/rw/c1"), 0);
+	assert_int_equal(state_load(f->layout.run_dir, &read, NULL), 0);
+	assert_int_equal(read->mounts.n, 3);
+	assert_string_equal(read->mounts.items[0], "/rw/c10/rootfs");
+	assert_string_equal(read->mounts.items[1], "/rw/c1");
+	assert_string_equal(read->mounts.items[2], "/x/rw/c1/vol3");
+	assert_int_equal(state_forget_mounts(state, "/rw/none"), 0);
+	assert_int_equal(state->mounts.n, 3);
+	state_free(read);
+	state_free(state);
+}
+
+/* What a container leaves behind without mounts: its directories; nobody else's. */
+static void one_containers_directories_are_removed(void **data)
+{
+	struct fixture *f = *data;
+	char dir[LAYOUT_CONTAINER_SIZE], other[LAYOUT_CONTAINER_SIZE];
+	char path[LAYOUT_CONTAINER_SIZE + 16];
+
+	assert_int_equal(layout_container(&f->layout, "c2", dir), 0);
+	snprintf(path, sizeof(path), "%s/vol1/x", dir);
+	assert_int_equal(path_mkdir(path, 0700), 0);
+	assert_int_equal(layout_container(&f->layout, "c22", other), 0);
+	assert_int_equal(path_mkdir(other, 0700), 0);
+	assert_int_equal(undo_container(&f->layout, "c2", NULL), 0);
+	assert_int_equal(access(dir, F_OK), -1);
+	assert_int_equal(access(other, F_OK), 0);
+	assert_int_equal(undo_container(&f->layout, "c2", NULL), 0);
+}
+
 static void a_layout_that_does_not_fit_is_refused(void **data)
 {
 	struct layout layout;
@@ -282,6 +323,10 @@ int main(void)
 			processes_are_killed_only_by_pid_and_start_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			files_outside_the_sandbox_are_not_touched, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_containers_mounts_are_forgotten, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			one_containers_directories_are_removed, set_up, tear_down),
 		cmocka_unit_test(a_layout_that_does_not_fit_is_refused),
 	};
 
