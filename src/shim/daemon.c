@@ -166,6 +166,8 @@ int daemon_run(const struct cli *cli, struct err *err)
 	ttrpc_server_free(shim.server);
 	events_free(shim.events);
 	map_fini(&shim.containers);
+	map_fini(&shim.creates);
+	map_fini(&shim.deletions);
 	loop_free(shim.loop);
 	return r;
 }

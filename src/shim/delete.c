@@ -15,6 +15,7 @@
 #include "runtime/undo.h"
 #include "shim/address.h"
 #include "shim/events.h"
+#include "shim/group.h"
 #include "shim/roles.h"
 #include "task.pb-c.h"
 #include "wire/message.h"
@@ -89,20 +90,26 @@ static void complain(int r, const struct err *err)
 		fprintf(stderr, "containerd-shim-kata-v2: delete: %s\n", err->msg);
 }
 
+static void unmount_rootfs(const struct cli *cli)
+{
+	auto_free char *rootfs = NULL;
+
+	if (asprintf(&rootfs, "%s/rootfs", cli->bundle) < 0)
+		rootfs = NULL;
+	while (rootfs && mountfd_detach(rootfs) == 0)
+		;
+}
+
 static void remove_all(const struct cli *cli, const struct layout *layout, struct state *state)
 {
 	struct undo undo = {.layout = layout, .state = state};
 	struct err err[3] = {ERR_INIT};
-	auto_free char *rootfs = NULL;
 	int r = undo_processes(&undo, KILL_LIMIT_S * NS_PER_S, &err[0]);
 
 	/* Each goes as far as it can, whatever became of the one before. */
 	complain(r, &err[0]);
 	complain(undo_mounts(&undo, &err[1]), &err[1]);
-	if (asprintf(&rootfs, "%s/rootfs", cli->bundle) < 0)
-		rootfs = NULL;
-	while (rootfs && mountfd_detach(rootfs) == 0)
-		;
+	unmount_rootfs(cli);
 	complain(undo_files(&undo, &err[2]), &err[2]);
 }
 
@@ -182,7 +189,7 @@ static int load_state(const struct cli *cli, const struct layout *layout, const 
 	return r < 0 ? err_sys(err, -r, "delete %s", cli->id) : 0;
 }
 
-int delete_run(const struct cli *cli, struct err *err)
+static int delete_sandbox(const struct cli *cli, struct err *err)
 {
 	char socket[ADDRESS_PATH_SIZE];
 	struct layout layout;
@@ -201,5 +208,23 @@ int delete_run(const struct cli *cli, struct err *err)
 			unlink(socket);
 	}
 	state_free(state);
+	return r;
+}
+
+int delete_run(const struct cli *cli, struct err *err)
+{
+	auto_free char *sandbox = NULL;
+	bool joins = false;
+	struct err unknown = ERR_INIT;
+	int r = group_find(cli->bundle, cli->id, &sandbox, &joins, &unknown);
+
+	/* A bundle that says nothing usable has not come further than `start`. */
+	complain(r, &unknown);
+	/* All that a container of a pod had goes with the sandbox, which has a `delete` of its own,
+	 * or is still there: its VM, which others may be using, is not ours to end. */
+	if (joins)
+		unmount_rootfs(cli);
+	else
+		r = delete_sandbox(cli, err);
 	return r < 0 ? r : print_response(err);
 }

@@ -24,9 +24,9 @@
 		METHOD(service, "Exec", exec_process_request, task_exec),                \
 		METHOD(service, "ResizePty", resize_pty_request, task_resize_pty),       \
 		METHOD(service, "CloseIO", close_iorequest, task_close_io),              \
-		METHOD(service, "Update", update_task_request, task_update),                    \
+		METHOD(service, "Update", update_task_request, task_update),             \
 		METHOD(service, "Wait", wait_request, task_wait),                        \
-		METHOD(service, "Stats", stats_request, task_stats),                           \
+		METHOD(service, "Stats", stats_request, task_stats),                     \
 		METHOD(service, "Connect", connect_request, task_connect),               \
 		METHOD(service, "Shutdown", shutdown_request, task_shutdown)
 

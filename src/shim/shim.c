@@ -2,6 +2,7 @@
 #include "shim/shim.h"
 
 #include "base/log.h"
+#include "shim/shim_end.h"
 #include "wire/status.h"
 
 struct container *shim_find_container(const struct shim *shim, const char *id, struct err *err)
@@ -48,11 +49,59 @@ void shim_on_exit(void *data, struct guest_process *p)
 
 void shim_on_lost(void *data, const struct err *why)
 {
-	struct shim *shim = data;
-
 	(void)why;
+	shim_abort_containers(data, GUEST_PROCESS_LOST_STATUS);
+}
+
+void shim_abort_containers(struct shim *shim, uint32_t status)
+{
 	MAP_FOREACH (e, &shim->containers)
-		container_abort(e->value, GUEST_PROCESS_LOST_STATUS);
+		container_abort(e->value, status);
+}
+
+static void on_sandbox_stopped(void *data, const struct err *err)
+{
+	struct shim *shim = data;
+	struct shim_stop_waiter *w = shim->stop_waiters;
+
+	if (err)
+		log_write(LOG_ERROR, "shim", "not everything could be removed", "error", err->msg,
+			NULL);
+	shim->stop_waiters = NULL;
+	while (w) {
+		struct shim_stop_waiter *next = w->next;
+
+		w->told(w);
+		w = next;
+	}
+	shim_let_go(shim);
+}
+
+void shim_stop_sandbox(struct shim *shim, struct shim_stop_waiter *w)
+{
+	enum sandbox_state state = sandbox_get_state(shim->sandbox);
+
+	if (state == SANDBOX_STOPPED) {
+		if (w)
+			w->told(w);
+		return;
+	}
+	if (w) {
+		w->next = shim->stop_waiters;
+		shim->stop_waiters = w;
+	}
+	if (state != SANDBOX_STOPPING)
+		sandbox_stop(shim->sandbox, on_sandbox_stopped, shim);
+}
+
+void shim_let_go(struct shim *shim)
+{
+	if (shim->sandbox && sandbox_get_state(shim->sandbox) == SANDBOX_STOPPED &&
+		shim->containers.n_entries == 0 && shim->creates.n_entries == 0) {
+		sandbox_free(shim->sandbox);
+		shim->sandbox = NULL;
+	}
+	shim_end_if_wanted(shim);
 }
 
 void shim_on_oom(void *data, const char *cid)

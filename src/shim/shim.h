@@ -3,8 +3,10 @@
 /*
  * The daemon's state, and what the task verbs (task_*.c) share.
  *
- * One sandbox, made by the first Create and ended by the Delete of its container. All of it belongs
- * to the loop's one thread.
+ * One sandbox, made by the Create of its own container (the one with its id: that of a pod, or a
+ * single one) and stopped by that container's Delete. A pod's other containers come and go in
+ * between; those that are left when their sandbox has been stopped have ended, and wait for their
+ * Delete. All of it belongs to the loop's one thread.
  */
 #include "base/map.h"
 #include "runtime/container.h"
@@ -12,6 +14,14 @@
 #include "shim/cli.h"
 #include "shim/events.h"
 #include "wire/ttrpc_server.h"
+
+/* Told once when the sandbox has been stopped. */
+struct shim_stop_waiter {
+	struct shim_stop_waiter *next; /* private */
+	void (*told)(struct shim_stop_waiter *w);
+};
+
+struct create;
 
 struct shim {
 	struct loop *loop;	     /* owned */
@@ -21,11 +31,13 @@ struct shim {
 	int64_t ready_ns;	     /* since when it serves */
 	struct ttrpc_server *server; /* owned */
 	struct events *events;	     /* owned */
-	struct sandbox *sandbox;     /* owned; NULL: none, or being made by a Create */
+	struct sandbox *sandbox;     /* owned; there as long as any container or Create */
 	struct map containers;	     /* id -> struct container, owned; only created ones */
-	bool is_creating;	     /* a Create is under way, or being rolled back */
-	bool is_ending;		     /* Shutdown has been answered */
-	bool has_ended;		     /* and nothing is left but to flush */
+	struct map creates;	     /* id -> struct create: under way, or being rolled back */
+	struct map deletions;	     /* id -> struct deletion: under way, of one of containers */
+	struct shim_stop_waiter *stop_waiters; /* borrowed from their owners */
+	bool is_ending;			       /* Shutdown has been answered */
+	bool has_ended;			       /* and nothing is left but to flush */
 };
 
 /* The method table of both Task services, for ttrpc_server_config. user is the struct shim. */
@@ -64,6 +76,17 @@ void shim_on_lost(void *data, const struct err *why);
 
 /* oom_watch_fn: publishes, if the container is one of ours. data is the struct shim. */
 void shim_on_oom(void *data, const char *cid);
+
+/* The processes of every container end with this status. */
+void shim_abort_containers(struct shim *shim, uint32_t status);
+/* Stops the sandbox unless it is being stopped; w, which may be NULL, is told when it is done: at
+ * once if it has been. */
+void shim_stop_sandbox(struct shim *shim, struct shim_stop_waiter *w);
+/* A Create, a Delete or a stop has ended: frees a stopped sandbox that nobody needs any more, and
+ * ends a daemon that is to end. */
+void shim_let_go(struct shim *shim);
+/* Gives up a Create that is under way, which then answers with why. */
+void shim_cancel_create(struct create *create, const struct err *why);
 
 /* A guest_process_done_fn, sandbox_done_fn for "answer this call": data is the struct ttrpc_call.
  */

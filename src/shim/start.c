@@ -9,40 +9,11 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "oci/spec.h"
-#include "runtime/guest_spec.h"
 #include "shim/address.h"
+#include "shim/group.h"
 #include "shim/roles.h"
 
 enum { OOM_SCORE_MAX = 1000, OOM_TEXT_MAX = 32, LISTEN_FD = 3 };
-
-/* The sandbox whose daemon serves this container: its own id, or what its annotations say. */
-static int find_sandbox_id(
-	const struct cli *cli, char **ret, enum guest_spec_type *ret_type, struct err *err)
-{
-	Grpc__Spec *spec = NULL;
-	const char *id = cli->id;
-	struct err load = ERR_INIT;
-	int r = oci_spec_load(".", &spec, NULL, &load);
-
-	*ret_type = GUEST_SPEC_SINGLE;
-	if (r < 0 && r != -ENOENT)
-		return err_copy(err, &load);
-	r = spec ? guest_spec_type_of(spec, ret_type, err) : 0;
-	if (r == 0 && *ret_type == GUEST_SPEC_POD_CONTAINER) {
-		id = guest_spec_sandbox_id(spec);
-		if (!id)
-			r = err_set(err, EINVAL,
-				"config.json: annotations: a container of a pod without a sandbox "
-				"id");
-	}
-	if (r == 0) {
-		*ret = strdup(id);
-		r = *ret ? 0 : err_sys(err, ENOMEM, "start");
-	}
-	oci_spec_free(spec);
-	return r;
-}
 
 /* One more than our own, which is containerd's: the kernel takes the shim before containerd. */
 static void adjust_oom_score(pid_t pid)
@@ -160,20 +131,28 @@ static void note_begin(void)
 	(void)setenv(DAEMON_START_NS_ENV, text, 1);
 }
 
+/* A container of a pod is served by its sandbox's daemon, which runs by now. */
+static int join_daemon(const struct cli *cli, const char *path, const char *id, struct err *err)
+{
+	if (address_is_served(path))
+		return 0;
+	return err_set(err, ENOENT, "container %s: no shim serves its sandbox %s in namespace %s",
+		cli->id, id, cli->name_space);
+}
+
 int start_run(const struct cli *cli, const char *program, struct err *err)
 {
 	auto_free char *id = NULL;
-	enum guest_spec_type type;
 	char path[ADDRESS_PATH_SIZE], address[ADDRESS_PATH_SIZE + 8];
+	bool joins;
 	int r;
 
 	note_begin();
-	r = find_sandbox_id(cli, &id, &type, err);
+	r = group_find(".", cli->id, &id, &joins, err);
 	if (r < 0)
 		return r;
 	address_of(cli->address, cli->name_space, id, path);
-	if (type != GUEST_SPEC_POD_CONTAINER)
-		r = start_daemon(cli, program, path, err);
+	r = joins ? join_daemon(cli, path, id, err) : start_daemon(cli, program, path, err);
 	snprintf(address, sizeof(address), "unix://%s", path);
 	if (r == 0)
 		r = write_text("address", address, err);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Create: the bundle is read and checked, a sandbox is made for it, and the container is created in
- * its guest. The steps, each of which goes on in a callback:
+ * Create: the bundle is read and checked, and the container is created in the guest of its sandbox,
+ * which the container that has its id brings along. The steps, each of which goes on in a callback:
  *
- *	check, netns (job), mount (job), start the sandbox, create in the guest, answer
+ *	check, netns (job)*, mount (job), start the sandbox*, create in the guest, answer
  *
- * A failure anywhere, or the client's leaving, ends in roll_back(), which undoes all of it before
- * the call is answered; callbacks of steps that were under way then find is_failing set and do
- * nothing.
+ * those with a star only for a container that makes the sandbox. A failure anywhere, or the client's
+ * leaving, ends in roll_back(), which undoes all of it before the call is answered. With a new
+ * sandbox it does not wait for the step under way, for all goes with the sandbox; in a running one
+ * it does, and then takes back what this container has made. Callbacks of steps that were under way
+ * find is_failing set.
  */
 #include <malloc.h>
 #include <string.h>
@@ -17,53 +19,109 @@
 #include "base/path.h"
 #include "oci/spec.h"
 #include "oci/validate.h"
-#include "options.pb-c.h"
 #include "runtime/job.h"
 #include "runtime/netns.h"
 #include "runtime/timeline.h"
+#include "shim/create_options.h"
 #include "shim/shim_end.h"
 #include "task.pb-c.h"
 #include "wire/message.h"
 #include "wire/status.h"
 
-enum { NETNS_LIMIT_S = 10, OPTIONS_BUDGET = 64 << 10 };
+enum { NETNS_LIMIT_S = 10 };
 
 struct create {
 	struct shim *shim;					/* borrowed */
+	char *id;						/* owned */
 	struct ttrpc_call *call;				/* owned: to be answered */
 	const Containerd__Task__V2__CreateTaskRequest *request; /* borrowed from call */
 	Grpc__Spec *spec;					/* owned */
 	struct container_rootfs *rootfs;			/* owned array */
-	struct sandbox *sandbox;				/* owned */
 	struct container *container;				/* owned */
-	const char *netns; /* borrowed from spec; NULL: a new one */
-	bool netns_job_runs, is_failing;
+	struct shim_stop_waiter stopped;
+	const char *netns;		 /* borrowed from spec; NULL: a new one */
+	bool makes_sandbox, has_sandbox; /* has_sandbox: it has made it */
+	bool is_busy; /* a job or a call to the agent is under way that a roll-back waits for */
+	bool has_mounts, may_be_in_guest;
+	bool is_failing;
 	struct err err;	 /* why it fails */
 	int64_t from_ns; /* of the step */
 };
 
+/* Out of the daemon's books; what was not moved out of it goes with it. */
 static void create_free(struct create *c)
 {
+	struct shim *shim = c->shim;
+
+	map_remove(&shim->creates, c->id);
 	container_free(c->container);
-	sandbox_free(c->sandbox);
 	oci_spec_free(c->spec);
 	free(c->rootfs);
+	free(c->id);
 	free(c);
+	shim_let_go(shim);
 }
 
-static void on_rolled_back(void *data, const struct err *err)
+static void end_roll_back(struct create *c)
+{
+	ttrpc_call_on_cancel(c->call, NULL, NULL);
+	ttrpc_call_fail(c->call, &c->err);
+	create_free(c);
+}
+
+static void on_sandbox_stopped(struct shim_stop_waiter *w)
+{
+	end_roll_back(container_of(w, struct create, stopped));
+}
+
+static void on_unmounted(void *data, const struct err *err)
 {
 	struct create *c = data;
-	struct shim *shim = c->shim;
 
 	if (err)
 		log_write(LOG_ERROR, "create", "not everything could be removed", "error", err->msg,
 			NULL);
-	ttrpc_call_on_cancel(c->call, NULL, NULL);
-	ttrpc_call_fail(c->call, &c->err);
-	create_free(c);
-	shim->is_creating = false;
-	shim_end_if_wanted(shim);
+	end_roll_back(c);
+}
+
+static bool is_stopping(const struct sandbox *sb)
+{
+	enum sandbox_state state = sandbox_get_state(sb);
+
+	return state == SANDBOX_STOPPING || state == SANDBOX_STOPPED;
+}
+
+static void undo_mounts(struct create *c)
+{
+	struct err err = ERR_INIT;
+
+	if (is_stopping(c->shim->sandbox))
+		shim_stop_sandbox(c->shim, &c->stopped);
+	else if (!c->has_mounts)
+		end_roll_back(c);
+	else if (container_unmount(c->container, on_unmounted, c, &err) < 0)
+		on_unmounted(c, &err);
+}
+
+static void on_removed(void *data, const struct err *err)
+{
+	struct create *c = data;
+
+	if (err)
+		log_write(LOG_DEBUG, "create", "remove the container in the guest", "error",
+			err->msg, NULL);
+	undo_mounts(c);
+}
+
+/* In a sandbox that goes on. */
+static void undo_container(struct create *c)
+{
+	struct err err = ERR_INIT;
+
+	if (!c->may_be_in_guest || sandbox_get_state(c->shim->sandbox) != SANDBOX_RUNNING)
+		undo_mounts(c);
+	else if (container_remove(c->container, on_removed, c, &err) < 0)
+		on_removed(c, &err);
 }
 
 static void roll_back(struct create *c, const struct err *why)
@@ -72,13 +130,20 @@ static void roll_back(struct create *c, const struct err *why)
 		return;
 	c->is_failing = true;
 	err_copy(&c->err, why);
-	log_write(LOG_ERROR, "create", c->err.msg, "cid", shim_text(c->request->id), NULL);
-	if (c->netns_job_runs)
+	log_write(LOG_ERROR, "create", c->err.msg, "cid", c->id, NULL);
+	if (c->is_busy)
 		return;
-	if (c->sandbox)
-		sandbox_stop(c->sandbox, on_rolled_back, c);
+	if (c->has_sandbox)
+		shim_stop_sandbox(c->shim, &c->stopped);
+	else if (!c->makes_sandbox && c->container)
+		undo_container(c);
 	else
-		on_rolled_back(c, NULL);
+		end_roll_back(c);
+}
+
+void shim_cancel_create(struct create *c, const struct err *why)
+{
+	roll_back(c, why);
 }
 
 static void on_cancel(void *data)
@@ -104,7 +169,7 @@ static void finish(struct create *c)
 		CONTAINERD__TASK__V2__CREATE_TASK_RESPONSE__INIT;
 	struct shim *shim = c->shim;
 	struct err err = ERR_INIT;
-	int r = map_add(&shim->containers, c->container->id, c->container);
+	int r = map_add(&shim->containers, c->id, c->container);
 
 	if (r < 0) {
 		err_sys(&err, -r, "keep the container");
@@ -112,13 +177,13 @@ static void finish(struct create *c)
 		return;
 	}
 	c->container = NULL;
-	sandbox_set_lost(c->sandbox, shim_on_lost, shim);
-	shim->sandbox = take_ptr(&c->sandbox);
-	watch_oom(shim);
-	shim->is_creating = false;
+	if (c->makes_sandbox) {
+		sandbox_set_lost(shim->sandbox, shim_on_lost, shim);
+		watch_oom(shim);
+	}
 	MESSAGE_SET(&reply, pid, shim_pid(shim));
 	events_create(shim->events, c->request, shim_pid(shim));
-	timeline_end("create", c->request->id, ttrpc_call_received_ns(c->call));
+	timeline_end("create", c->id, ttrpc_call_received_ns(c->call));
 	ttrpc_call_on_cancel(c->call, NULL, NULL);
 	ttrpc_call_reply(c->call, &reply.base);
 	create_free(c);
@@ -132,12 +197,21 @@ static void on_lost(void *data, const struct err *why)
 	roll_back(data, why);
 }
 
+/* What a roll-back has waited for has ended. */
+static bool is_given_up(struct create *c)
+{
+	c->is_busy = false;
+	if (c->is_failing && !c->makes_sandbox)
+		undo_container(c);
+	return c->is_failing;
+}
+
 static void on_created(void *data, const struct err *err)
 {
 	struct create *c = data;
 
-	/* When the agent has hung up, on_lost() hears why. */
-	if (c->is_failing || (err && err->code == ECONNRESET))
+	/* When the agent of a new sandbox has hung up, on_lost() hears why. */
+	if (is_given_up(c) || (c->makes_sandbox && err && err->code == ECONNRESET))
 		return;
 	if (err)
 		roll_back(c, err);
@@ -145,42 +219,72 @@ static void on_created(void *data, const struct err *err)
 		finish(c);
 }
 
+static void create_in_guest(struct create *c)
+{
+	struct err err = ERR_INIT;
+
+	c->may_be_in_guest = true;
+	if (container_create(c->container, on_created, c, &err) < 0)
+		roll_back(c, &err);
+	else
+		c->is_busy = !c->makes_sandbox;
+}
+
 static void on_sandbox_started(void *data, const struct err *err)
 {
 	struct create *c = data;
-	struct err failed = ERR_INIT;
 
 	if (c->is_failing)
 		return;
 	if (err)
 		roll_back(c, err);
-	else if (container_create(c->container, on_created, c, &failed) < 0)
-		roll_back(c, &failed);
+	else
+		create_in_guest(c);
+}
+
+static void start_sandbox(struct create *c)
+{
+	struct err err = ERR_INIT;
+
+	if (sandbox_start(c->shim->sandbox, ttrpc_call_deadline_ns(c->call), on_sandbox_started, c,
+		    &err) < 0)
+		roll_back(c, &err);
 }
 
 static void on_mounted(void *data, const struct err *err)
 {
 	struct create *c = data;
-	struct err failed = ERR_INIT;
 
-	if (c->is_failing)
+	if (is_given_up(c))
 		return;
 	if (err)
 		roll_back(c, err);
-	else if (sandbox_start(c->sandbox, ttrpc_call_deadline_ns(c->call), on_sandbox_started, c,
-			 &failed) < 0)
-		roll_back(c, &failed);
+	else if (c->makes_sandbox)
+		start_sandbox(c);
+	else
+		create_in_guest(c);
+}
+
+static void mount_container(struct create *c)
+{
+	struct err err = ERR_INIT;
+
+	c->has_mounts = true;
+	if (sandbox_mount(c->shim->sandbox, container_mounts(c->container), on_mounted, c, &err) <
+		0)
+		roll_back(c, &err);
+	else
+		c->is_busy = !c->makes_sandbox;
 }
 
 static void make_sandbox(struct create *c)
 {
 	struct err err = ERR_INIT;
-	int r = sandbox_prepare(c->sandbox, &err);
 
-	if (r == 0)
-		r = sandbox_mount(c->sandbox, container_mounts(c->container), on_mounted, c, &err);
-	if (r < 0)
+	if (sandbox_prepare(c->shim->sandbox, &err) < 0)
 		roll_back(c, &err);
+	else
+		mount_container(c);
 }
 
 static int look_into_netns(void *data, struct err *err)
@@ -194,83 +298,26 @@ static void on_netns(void *data, const struct err *err)
 {
 	struct create *c = data;
 
-	c->netns_job_runs = false;
+	c->is_busy = false;
 	timeline_end("look into the network namespace", NULL, c->from_ns);
 	if (c->is_failing)
-		sandbox_stop(c->sandbox, on_rolled_back, c);
+		shim_stop_sandbox(c->shim, &c->stopped);
 	else if (err)
 		roll_back(c, err);
 	else
 		make_sandbox(c);
 }
 
-static bool is_type(const char *type_url, const char *name)
+static void check_netns(struct create *c)
 {
-	const char *slash = strrchr(type_url, '/');
+	struct err err = ERR_INIT;
 
-	return strcmp(slash ? slash + 1 : type_url, name) == 0;
-}
-
-/* The configuration file that the Create options name, if they do: *ret is owned by the caller. */
-static int read_options(const Google__Protobuf__Any *any, char **ret, struct err *err)
-{
-	struct message_budget budget = {.limit = OPTIONS_BUDGET};
-	const Runtimeoptions__V1__Options *options;
-	ProtobufCMessage *message;
-	int r;
-
-	*ret = NULL;
-	if (!any || !any->has_value || any->value.len == 0)
-		return 0;
-	if (!any->type_url || !is_type(any->type_url, "runtimeoptions.v1.Options")) {
-		log_write(LOG_INFO, "create", "options of another runtime are ignored", "type",
-			shim_text(any->type_url), NULL);
-		return 0;
-	}
-	r = message_decode(&runtimeoptions__v1__options__descriptor,
-		slice_of(any->value.data, any->value.len), &budget, &message, err);
-	if (r < 0)
-		return r;
-	options = (const void *)message;
-	if (options->config_path && options->config_path[0]) {
-		*ret = strdup(options->config_path);
-		if (!*ret)
-			r = err_sys(err, ENOMEM, "read the options");
-	}
-	message_free(message, &budget);
-	return r;
-}
-
-static int load_config(const struct create *c, struct config **ret, struct err *err)
-{
-	auto_free char *path = NULL;
-	int r = read_options(c->request->options, &path, err);
-
-	if (r == 0)
-		r = config_load(path, ret, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < (*ret)->n_warnings; i++)
-		log_write(LOG_WARN, "config", (*ret)->warnings[i], NULL);
-	if ((*ret)->runtime.enable_debug || c->shim->cli->debug)
-		log_set_level(LOG_DEBUG);
-	return 0;
-}
-
-static int check_request(const struct create *c, struct err *err)
-{
-	const Containerd__Task__V2__CreateTaskRequest *request = c->request;
-	const char *id = shim_text(request->id);
-
-	if (!path_is_valid_id(id))
-		return err_set(err, EINVAL, "\"%s\" is not a valid container id", id);
-	if (shim_text(request->bundle)[0] != '/')
-		return err_set(err, EINVAL, "bundle \"%s\" is not an absolute path",
-			shim_text(request->bundle));
-	if (shim_text(request->checkpoint)[0])
-		return err_status(err, ENOTSUP, WIRE_UNIMPLEMENTED,
-			"starting from a checkpoint is not supported yet");
-	return 0;
+	c->from_ns = clock_now_ns();
+	if (job_start(c->shim->loop, "look into the network namespace", NETNS_LIMIT_S * NS_PER_S,
+		    look_into_netns, c, on_netns, c, &err) < 0)
+		roll_back(c, &err);
+	else
+		c->is_busy = true;
 }
 
 static int load_spec(struct create *c, struct err *err)
@@ -285,8 +332,7 @@ static int load_spec(struct create *c, struct err *err)
 		r = guest_spec_type_of(c->spec, &type, err);
 	if (r < 0)
 		return r;
-	if (type == GUEST_SPEC_POD_CONTAINER)
-		return err_set(err, ENOTSUP, "pods of several containers are not supported yet");
+	c->makes_sandbox = type != GUEST_SPEC_POD_CONTAINER;
 	if (buf_len(&dropped) > 0)
 		log_write(LOG_WARN, "create", "not supported yet, ignored", "members",
 			buf_str(&dropped), NULL);
@@ -295,22 +341,45 @@ static int load_spec(struct create *c, struct err *err)
 	return netns_of_spec(c->spec, &c->netns, err);
 }
 
+/* A container of a pod: its sandbox is the one we serve, and it runs. */
+static int find_sandbox(const struct create *c, struct err *err)
+{
+	const char *wanted = guest_spec_sandbox_id(c->spec);
+	const struct sandbox *sb = c->shim->sandbox;
+
+	if (!wanted)
+		return err_set(err, EINVAL,
+			"config.json: annotations: a container of a pod without a sandbox id");
+	if (!sb || strcmp(wanted, sandbox_get_id(sb)) != 0)
+		return err_status(err, ENOENT, WIRE_NOT_FOUND, "sandbox %s: not found", wanted);
+	if (sandbox_get_state(sb) != SANDBOX_RUNNING)
+		return err_status(
+			err, EINVAL, WIRE_FAILED_PRECONDITION, "sandbox %s is not running", wanted);
+	return 0;
+}
+
 static int new_sandbox(struct create *c, struct err *err)
 {
 	struct sandbox_config config = {.loop = c->shim->loop,
-		.id = c->request->id,
+		.id = c->id,
 		.owner = c->shim->socket_path,
 		.root = c->shim->run_root,
 		.hostname = shim_text(c->spec->hostname),
 		.lost = on_lost,
 		.data = c};
-	int r = load_config(c, &config.config, err);
+	int r;
 
+	if (c->shim->sandbox)
+		return err_status(err, EEXIST, WIRE_ALREADY_EXISTS,
+			"this shim serves sandbox %s already", sandbox_get_id(c->shim->sandbox));
+	r = create_options_load_config(
+		c->request->options, c->shim->cli->debug, &config.config, err);
 	if (r < 0)
 		return r;
-	r = sandbox_new(&config, &c->sandbox, err);
+	r = sandbox_new(&config, &c->shim->sandbox, err);
 	if (r < 0)
 		config_free(config.config);
+	c->has_sandbox = r == 0;
 	return r;
 }
 
@@ -318,7 +387,7 @@ static int new_container(struct create *c, struct err *err)
 {
 	const Containerd__Task__V2__CreateTaskRequest *request = c->request;
 	struct container_config config = {.process = {.loop = c->shim->loop,
-						  .cid = request->id,
+						  .cid = c->id,
 						  .eid = "",
 						  .terminal = request->terminal,
 						  .in = shim_text(request->stdin),
@@ -329,7 +398,7 @@ static int new_container(struct create *c, struct err *err)
 		.bundle = request->bundle,
 		.n_rootfs = request->n_rootfs,
 		.spec = c->spec,
-		.sandbox = c->sandbox};
+		.sandbox = c->shim->sandbox};
 
 	c->rootfs = calloc(request->n_rootfs + 1, sizeof(*c->rootfs));
 	if (!c->rootfs)
@@ -349,52 +418,84 @@ static int new_container(struct create *c, struct err *err)
 /* Everything that makes nothing. */
 static int check(struct create *c, struct err *err)
 {
-	int r = check_request(c, err);
+	int r = load_spec(c, err);
 
 	if (r == 0)
-		r = load_spec(c, err);
-	if (r == 0)
-		r = new_sandbox(c, err);
+		r = c->makes_sandbox ? new_sandbox(c, err) : find_sandbox(c, err);
 	if (r == 0)
 		r = new_container(c, err);
 	return r;
+}
+
+static int create_new(struct shim *shim, struct ttrpc_call *call,
+	const Containerd__Task__V2__CreateTaskRequest *request, struct create **ret,
+	struct err *err)
+{
+	struct create *c = calloc(1, sizeof(*c));
+	int r = -ENOMEM;
+
+	if (c)
+		*c = (struct create){.shim = shim,
+			.id = strdup(request->id),
+			.call = call,
+			.request = request,
+			.stopped.told = on_sandbox_stopped};
+	if (c && c->id)
+		r = map_add(&shim->creates, c->id, c);
+	if (r == 0) {
+		*ret = c;
+		return 0;
+	}
+	if (c)
+		free(c->id);
+	free(c);
+	return err_sys(err, -r, "create the container");
+}
+
+static int check_request(const struct shim *shim,
+	const Containerd__Task__V2__CreateTaskRequest *request, struct err *err)
+{
+	const char *id = shim_text(request->id);
+
+	if (!path_is_valid_id(id))
+		return err_set(err, EINVAL, "\"%s\" is not a valid container id", id);
+	if (map_find(&shim->containers, id) || map_find(&shim->creates, id))
+		return err_status(
+			err, EEXIST, WIRE_ALREADY_EXISTS, "container %s exists already", id);
+	if (shim_text(request->bundle)[0] != '/')
+		return err_set(err, EINVAL, "bundle \"%s\" is not an absolute path",
+			shim_text(request->bundle));
+	if (shim_text(request->checkpoint)[0])
+		return err_status(err, ENOTSUP, WIRE_UNIMPLEMENTED,
+			"starting from a checkpoint is not supported yet");
+	return 0;
 }
 
 void task_create(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
 	const Containerd__Task__V2__CreateTaskRequest *request = (const void *)message;
 	struct shim *shim = user;
-	struct create *c = calloc(1, sizeof(*c));
 	struct err err = ERR_INIT;
-	int r;
+	struct create *c;
 
-	if (!c)
-		err_sys(&err, ENOMEM, "create the container");
-	else if (map_find(&shim->containers, shim_text(request->id)))
-		err_status(&err, EEXIST, WIRE_ALREADY_EXISTS, "container %s exists already",
-			request->id);
-	else if (shim->sandbox || shim->is_creating)
-		err_set(&err, ENOTSUP, "pods of several containers are not supported yet");
-	if (err_is_set(&err)) {
-		free(c);
+	if (check_request(shim, request, &err) < 0 ||
+		create_new(shim, call, request, &c, &err) < 0) {
 		ttrpc_call_fail(call, &err);
 		return;
 	}
-	*c = (struct create){.shim = shim, .call = call, .request = request};
-	shim->is_creating = true;
-	timeline_span("wait for create", request->id, shim->ready_ns, ttrpc_call_received_ns(call));
 	ttrpc_call_on_cancel(call, on_cancel, c);
-	r = check(c, &err);
-	if (r == 0)
-		timeline_end("check", request->id, ttrpc_call_received_ns(call));
-	if (r == 0 && c->netns) {
-		c->from_ns = clock_now_ns();
-		r = job_start(shim->loop, "look into the network namespace",
-			NETNS_LIMIT_S * NS_PER_S, look_into_netns, c, on_netns, c, &err);
-		c->netns_job_runs = r == 0;
-	} else if (r == 0) {
-		make_sandbox(c);
-	}
-	if (r < 0)
+	if (check(c, &err) < 0) {
 		roll_back(c, &err);
+		return;
+	}
+	if (c->makes_sandbox)
+		timeline_span(
+			"wait for create", c->id, shim->ready_ns, ttrpc_call_received_ns(call));
+	timeline_end("check", c->id, ttrpc_call_received_ns(call));
+	if (!c->makes_sandbox)
+		mount_container(c);
+	else if (c->netns)
+		check_netns(c);
+	else
+		make_sandbox(c);
 }

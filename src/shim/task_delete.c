@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Delete. An exec is forgotten. The container goes with its sandbox, in these steps:
+ * Delete. An exec is forgotten. A container goes in these steps:
  *
- *	kill (if it still runs), remove it in the guest, stop the sandbox, answer
+ *	kill (if it still runs), remove it in the guest, unmount it, answer
  *
- * None of them fails the call: what cannot be done in the guest ends with the VM.
+ * and the sandbox's own container takes the sandbox along instead of being unmounted: the others
+ * end with it. None of the steps fails the call: what cannot be done in the guest ends with the VM.
  */
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "runtime/timeline.h"
-#include "shim/shim_end.h"
+#include "shim/shim.h"
 #include "task.pb-c.h"
 #include "wire/message.h"
 #include "wire/status.h"
@@ -21,8 +25,9 @@ enum { KILL_LIMIT_S = 15, KILLED_STATUS = 128 + 9 };
 struct deletion {
 	struct shim *shim;	     /* borrowed */
 	struct ttrpc_call *call;     /* owned: to be answered */
-	struct container *container; /* owned */
+	struct container *container; /* one of the shim's; freed at the end */
 	struct guest_process_waiter waiter;
+	struct shim_stop_waiter stopped;
 	struct source *timer; /* owned */
 };
 
@@ -38,34 +43,75 @@ static void reply(struct ttrpc_call *call, const struct events_exit *exit)
 	ttrpc_call_reply(call, &response.base);
 }
 
-static void on_sandbox_stopped(void *data, const struct err *err)
+/* containerd runs `delete` for a sandbox whose task has been deleted. It ends the daemon that the
+ * bundle names (shim/delete.c), which others still need. */
+static void leave_bundle(const struct container *c)
 {
-	struct deletion *d = data;
+	auto_free char *file = NULL;
+
+	if (asprintf(&file, "%s/shim.pid", c->bundle) < 0)
+		file = NULL;
+	if (file && unlink(file) < 0 && errno != ENOENT)
+		log_write(LOG_WARN, "delete", "remove the pid file", "file", file, "error",
+			strerror(errno), NULL);
+}
+
+static void end(struct deletion *d)
+{
 	struct shim *shim = d->shim;
 	struct container *c = d->container;
 	struct events_exit exit = shim_exit_of(shim, c->init);
 
-	if (err)
-		log_write(LOG_ERROR, "delete", "not everything could be removed", "error", err->msg,
-			NULL);
-	sandbox_free(shim->sandbox);
-	shim->sandbox = NULL;
+	map_remove(&shim->deletions, c->id);
+	map_remove(&shim->containers, c->id);
+	if (shim->containers.n_entries > 0 && strcmp(c->id, sandbox_get_id(shim->sandbox)) == 0)
+		leave_bundle(c);
 	events_delete(shim->events, c->id, c->id, &exit);
 	timeline_end("delete", c->id, ttrpc_call_received_ns(d->call));
 	reply(d->call, &exit);
 	container_free(c);
 	free(d);
-	shim_end_if_wanted(shim);
+	shim_let_go(shim);
+}
+
+static void on_sandbox_stopped(struct shim_stop_waiter *w)
+{
+	end(container_of(w, struct deletion, stopped));
+}
+
+static void on_unmounted(void *data, const struct err *err)
+{
+	struct deletion *d = data;
+
+	if (err)
+		log_write(LOG_ERROR, "delete", "not everything could be removed", "cid",
+			d->container->id, "error", err->msg, NULL);
+	end(d);
+}
+
+static bool is_stopping(const struct sandbox *sb)
+{
+	enum sandbox_state state = sandbox_get_state(sb);
+
+	return state == SANDBOX_STOPPING || state == SANDBOX_STOPPED;
 }
 
 static void on_removed(void *data, const struct err *err)
 {
 	struct deletion *d = data;
+	struct sandbox *sb = d->shim->sandbox;
+	bool is_own = strcmp(d->container->id, sandbox_get_id(sb)) == 0;
+	struct err failed = ERR_INIT;
 
 	if (err)
 		log_write(LOG_WARN, "delete", "remove the container in the guest", "error",
 			err->msg, NULL);
-	sandbox_stop(d->shim->sandbox, on_sandbox_stopped, d);
+	if (is_own)
+		shim_abort_containers(d->shim, KILLED_STATUS);
+	if (is_own || is_stopping(sb))
+		shim_stop_sandbox(d->shim, &d->stopped);
+	else if (container_unmount(d->container, on_unmounted, d, &failed) < 0)
+		on_unmounted(d, &failed);
 }
 
 static void remove_container(struct deletion *d)
@@ -136,15 +182,21 @@ static void delete_container(struct shim *shim, struct container *c, struct ttrp
 {
 	struct deletion *d = calloc(1, sizeof(*d));
 	struct err err = ERR_INIT;
+	int r = d ? map_add(&shim->deletions, c->id, d) : -ENOMEM;
 
-	if (!d) {
-		err_sys(&err, ENOMEM, "delete the container");
+	if (r < 0) {
+		free(d);
+		if (r == -EEXIST)
+			err_status(&err, EBUSY, WIRE_FAILED_PRECONDITION,
+				"container %s is being deleted", c->id);
+		else
+			err_sys(&err, -r, "delete the container");
 		ttrpc_call_fail(call, &err);
 		return;
 	}
-	*d = (struct deletion){.shim = shim, .call = call, .container = c};
+	*d = (struct deletion){
+		.shim = shim, .call = call, .container = c, .stopped.told = on_sandbox_stopped};
 	list_init(&d->waiter.link);
-	map_remove(&shim->containers, c->id);
 	/* One that was never started goes quietly: there is no exit to tell of. */
 	if (c->init->state == GUEST_PROCESS_STOPPED || c->init->state == GUEST_PROCESS_CREATED)
 		remove_container(d);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shutdown ends the daemon if it serves no container any more, or if it is told to end now. A
- * Create or Delete that is under way ends first.
+ * Shutdown ends the daemon if it serves no container any more, or if it is told to end now: then
+ * what is there, also a Create that is under way, is given up. A Delete that is under way ends
+ * first.
  */
 #include "base/clock.h"
-#include "base/log.h"
 #include "shim/shim_end.h"
 #include "task.pb-c.h"
+#include "wire/status.h"
 
 enum { FLUSH_S = 2, KILLED_STATUS = 128 + 9 };
 
@@ -36,29 +37,31 @@ static void end(struct shim *shim)
 
 void shim_end_if_wanted(struct shim *shim)
 {
-	if (shim->is_ending && !shim->has_ended && !shim->is_creating && !shim->sandbox)
+	if (shim->is_ending && !shim->has_ended && !shim->sandbox && shim->creates.n_entries == 0 &&
+		shim->containers.n_entries == 0)
 		end(shim);
 }
 
-static void on_sandbox_stopped(void *data, const struct err *err)
+static void cancel_creates(struct shim *shim)
 {
-	struct shim *shim = data;
+	struct err why = ERR_INIT;
 
-	if (err)
-		log_write(LOG_ERROR, "shutdown", "not everything could be removed", "error",
-			err->msg, NULL);
-	sandbox_free(shim->sandbox);
-	shim->sandbox = NULL;
-	shim_end_if_wanted(shim);
+	err_status(&why, ECANCELED, WIRE_CANCELLED, "the shim is told to end");
+	/* From the end, for one that is given up leaves the map: at once or later. */
+	for (size_t i = shim->creates.n_entries; i-- > 0;)
+		shim_cancel_create(shim->creates.entries[i].value, &why);
 }
 
-/* Their exits are told before they go; a Delete finds nothing any more. */
+/* Their exits are told before they go; a Delete finds nothing any more. One that is being deleted
+ * goes by that. */
 static void drop_containers(struct shim *shim)
 {
-	while (shim->containers.n_entries > 0) {
-		struct container *c = shim->containers.entries[0].value;
+	shim_abort_containers(shim, KILLED_STATUS);
+	for (size_t i = shim->containers.n_entries; i-- > 0;) {
+		struct container *c = shim->containers.entries[i].value;
 
-		container_abort(c, KILLED_STATUS);
+		if (map_find(&shim->deletions, c->id))
+			continue;
 		map_remove(&shim->containers, c->id);
 		container_free(c);
 	}
@@ -68,15 +71,15 @@ void task_shutdown(struct ttrpc_call *call, const ProtobufCMessage *message, voi
 {
 	const Containerd__Task__V2__ShutdownRequest *request = (const void *)message;
 	struct shim *shim = user;
-	bool has_containers = shim->containers.n_entries > 0, now = request->now;
+	bool is_used = shim->containers.n_entries > 0 || shim->creates.n_entries > 0;
 
 	ttrpc_call_reply(call, NULL);
-	if (has_containers && !now)
+	if (is_used && !request->now)
 		return;
 	shim->is_ending = true;
+	cancel_creates(shim);
 	drop_containers(shim);
-	if (has_containers)
-		sandbox_stop(shim->sandbox, on_sandbox_stopped, shim);
-	else
-		shim_end_if_wanted(shim);
+	if (shim->sandbox)
+		shim_stop_sandbox(shim, NULL);
+	shim_let_go(shim);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent.pb-c.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/map.h"
 #include "health.pb-c.h"
@@ -16,7 +17,14 @@
 #include "wire/message.h"
 #include "wire/ttrpc_server.h"
 
-enum { VHOST_FD = 3, HYBRID_FD = 4, SCRIPT_MAX = 256, STAT_MAX = 4096 };
+enum {
+	VHOST_FD = 3,
+	HYBRID_FD = 4,
+	SCRIPT_MAX = 256,
+	STAT_MAX = 4096,
+	KEY_SIZE = 160,
+	SLOW_MS = 300,
+};
 
 /* One process: what waits for its end. */
 struct task {
@@ -27,7 +35,9 @@ struct task {
 struct guest {
 	struct loop *loop;
 	struct ttrpc_server *server;
-	struct map tasks; /* by exec id, or "init" */
+	struct map tasks; /* by "<container>/<exec>"; the exec is empty for the init process */
+	struct source *slow;
+	struct ttrpc_call *slow_call;
 	bool is_paused;
 	struct task *dying; /* killed while it was paused */
 	size_t n_ooms;
@@ -55,17 +65,28 @@ static void answer(struct guest *g, struct ttrpc_call *call, const char *failing
 		ttrpc_call_reply(call, NULL);
 }
 
-static struct task *find(struct guest *g, const char *eid)
+static void make_key(const char *cid, const char *eid, char key[static KEY_SIZE])
 {
-	return map_find(&g->tasks, eid && eid[0] ? eid : "init");
+	snprintf(key, KEY_SIZE, "%s/%s", cid, eid && strcmp(eid, cid) != 0 ? eid : "");
 }
 
-static void add_task(struct guest *g, const char *eid)
+static struct task *find(struct guest *g, const char *cid, const char *eid)
+{
+	char key[KEY_SIZE];
+
+	make_key(cid, eid, key);
+	return map_find(&g->tasks, key);
+}
+
+/* One that is there already is the shim's mistake: the guest ends. */
+static void add_task(struct guest *g, const char *cid, const char *eid)
 {
 	struct task *t = calloc(1, sizeof(*t));
+	char key[KEY_SIZE];
 
 	t->status = is_told(g, "ends") ? 7 : -1;
-	if (map_add(&g->tasks, eid && eid[0] ? eid : "init", t) < 0)
+	make_key(cid, eid, key);
+	if (map_add(&g->tasks, key, t) < 0)
 		_exit(96);
 }
 
@@ -134,13 +155,58 @@ static void on_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *r
 	answer(user, call, "create_sandbox_fails");
 }
 
-static void on_create(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+static bool is_told_of(const struct guest *g, const char *cid, const char *what)
 {
-	(void)request;
+	char word[KEY_SIZE];
+
+	snprintf(word, sizeof(word), "%s_%s", cid, what);
+	return is_told(g, word);
+}
+
+static void on_slow(void *data)
+{
+	struct guest *g = data;
+
+	ttrpc_call_reply(g->slow_call, NULL);
+}
+
+static void on_create(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__CreateContainerRequest *request = (const void *)message;
+	struct guest *g = user;
+	char failing[KEY_SIZE];
+
 	if (is_told(user, "create_container_hangs"))
 		return;
-	add_task(user, "");
-	answer(user, call, "create_container_fails");
+	snprintf(failing, sizeof(failing), "%s_create_fails", request->container_id);
+	if (is_told(user, failing)) {
+		answer(user, call, failing);
+		return;
+	}
+	add_task(user, request->container_id, "");
+	if (!is_told_of(user, request->container_id, "create_is_slow")) {
+		answer(user, call, "create_container_fails");
+		return;
+	}
+	g->slow_call = call;
+	if (loop_add_timer(g->loop, clock_now_ns() + SLOW_MS * NS_PER_MS, on_slow, g, &g->slow) < 0)
+		_exit(95);
+}
+
+static void on_remove(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__RemoveContainerRequest *request = (const void *)message;
+	struct guest *g = user;
+	size_t len = strlen(request->container_id);
+
+	for (size_t i = g->tasks.n_entries; i-- > 0;) {
+		const char *key = g->tasks.entries[i].key;
+
+		if (strncmp(key, request->container_id, len) == 0 && key[len] == '/')
+			free(map_remove(&g->tasks, key));
+	}
+	g->dying = NULL;
+	ttrpc_call_reply(call, NULL);
 }
 
 static void on_start(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
@@ -153,14 +219,14 @@ static void on_exec(struct ttrpc_call *call, const ProtobufCMessage *message, vo
 {
 	const Grpc__ExecProcessRequest *request = (const void *)message;
 
-	add_task(user, request->exec_id);
+	add_task(user, request->container_id, request->exec_id);
 	ttrpc_call_reply(call, NULL);
 }
 
 static void read_stream(struct ttrpc_call *call, const ProtobufCMessage *message, void *user, int i)
 {
 	const Grpc__ReadStreamRequest *request = (const void *)message;
-	struct task *t = find(user, request->exec_id);
+	struct task *t = find(user, request->container_id, request->exec_id);
 
 	if (!t)
 		fail_not_found(call);
@@ -183,7 +249,7 @@ static void on_stderr(struct ttrpc_call *call, const ProtobufCMessage *request, 
 static void on_wait(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
 	const Grpc__WaitProcessRequest *request = (const void *)message;
-	struct task *t = find(user, request->exec_id);
+	struct task *t = find(user, request->container_id, request->exec_id);
 
 	if (!t)
 		fail_not_found(call);
@@ -197,7 +263,7 @@ static void on_signal(struct ttrpc_call *call, const ProtobufCMessage *message, 
 {
 	const Grpc__SignalProcessRequest *request = (const void *)message;
 	struct guest *g = user;
-	struct task *t = find(g, request->exec_id);
+	struct task *t = find(g, request->container_id, request->exec_id);
 
 	if (!t) {
 		fail_not_found(call);
@@ -307,7 +373,7 @@ static const struct ttrpc_method methods[] = {
 	AGENT("DestroySandbox", destroy_sandbox_request, on_anything),
 	AGENT("CreateContainer", create_container_request, on_create),
 	AGENT("StartContainer", start_container_request, on_start),
-	AGENT("RemoveContainer", remove_container_request, on_anything),
+	AGENT("RemoveContainer", remove_container_request, on_remove),
 	AGENT("ExecProcess", exec_process_request, on_exec),
 	AGENT("SignalProcess", signal_process_request, on_signal),
 	AGENT("WaitProcess", wait_process_request, on_wait),

@@ -8,6 +8,8 @@
  *	create_sandbox_fails, create_container_fails, start_fails,
  *	pause_fails, resume_fails, stats_fails: answer with an error
  *	create_container_hangs, pause_hangs, resources_hang: never answered
+ *	<container>_create_fails: the same for this one only
+ *	<container>_create_is_slow: answered a moment later
  *	ends: the container's output ends at once, its status is 7
  *	cgroup_v1: what is killed while it is paused ends when it is resumed; and
  *		statistics look so

@@ -110,12 +110,13 @@ struct answer call(struct fixture *f, const char *method, const ProtobufCMessage
 /* ---- Calls ---- */
 
 char c1[] = "c1";
+char *task_id = c1;
 
 void begin_create(struct fixture *f, struct answer *a)
 {
 	Containerd__Task__V2__CreateTaskRequest request = INIT(CREATE_TASK_REQUEST);
 
-	request.id = c1;
+	request.id = task_id;
 	request.bundle = f->bundle;
 	begin(f, a, "Create", &request.base,
 		&containerd__task__v2__create_task_response__descriptor);
@@ -134,7 +135,7 @@ struct answer start(struct fixture *f, char *exec_id)
 {
 	Containerd__Task__V2__StartRequest request = INIT(START_REQUEST);
 
-	request.id = c1;
+	request.id = task_id;
 	request.exec_id = exec_id;
 	return call(f, "Start", &request.base, &containerd__task__v2__start_response__descriptor);
 }
@@ -143,7 +144,7 @@ void begin_wait(struct fixture *f, struct answer *a, char *exec_id)
 {
 	Containerd__Task__V2__WaitRequest request = INIT(WAIT_REQUEST);
 
-	request.id = c1;
+	request.id = task_id;
 	request.exec_id = exec_id;
 	begin(f, a, "Wait", &request.base, &containerd__task__v2__wait_response__descriptor);
 }
@@ -152,7 +153,7 @@ struct answer state(struct fixture *f)
 {
 	Containerd__Task__V2__StateRequest request = INIT(STATE_REQUEST);
 
-	request.id = c1;
+	request.id = task_id;
 	return call(f, "State", &request.base, &containerd__task__v2__state_response__descriptor);
 }
 
@@ -160,7 +161,7 @@ struct answer kill_task(struct fixture *f, char *exec_id, uint32_t signo)
 {
 	Containerd__Task__V2__KillRequest request = INIT(KILL_REQUEST);
 
-	request.id = c1;
+	request.id = task_id;
 	request.exec_id = exec_id;
 	MESSAGE_SET(&request, signal, signo);
 	return call(f, "Kill", &request.base, NULL);
@@ -170,7 +171,7 @@ struct answer delete_task(struct fixture *f, char *exec_id)
 {
 	Containerd__Task__V2__DeleteRequest request = INIT(DELETE_REQUEST);
 
-	request.id = c1;
+	request.id = task_id;
 	request.exec_id = exec_id;
 	return call(f, "Delete", &request.base, &containerd__task__v2__delete_response__descriptor);
 }
@@ -186,7 +187,7 @@ struct answer exec(struct fixture *f, char *exec_id)
 	any.has_value = 1;
 	any.value.data = (uint8_t *)json;
 	any.value.len = strlen(json);
-	request.id = c1;
+	request.id = task_id;
 	request.exec_id = exec_id;
 	request.spec = &any;
 	return call(f, "Exec", &request.base, NULL);
@@ -258,13 +259,23 @@ static void start_containerd(struct fixture *f)
 		0);
 }
 
+void fixture_reconnect(struct fixture *f)
+{
+	int pair[2];
+
+	ttrpc_client_free(f->client);
+	f->client = NULL;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(ttrpc_server_add(f->shim.server, pair[0]), 0);
+	assert_int_equal(ttrpc_client_new(f->shim.loop, pair[1], NULL, NULL, &f->client), 0);
+}
+
 int fixture_set_up(void **data)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct ttrpc_server_config server = {.methods = shim_methods,
 		.user = &f->shim,
 		.unknown_service_status = WIRE_UNIMPLEMENTED};
-	int pair[2];
 
 	snprintf(f->dir, sizeof(f->dir), "/tmp/test_service.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
@@ -283,15 +294,14 @@ int fixture_set_up(void **data)
 	assert_int_equal(setenv("KATA_CONF_FILE", f->config, 1), 0);
 	configure(f, "quiet");
 	script(f, "");
+	task_id = c1;
 
 	f->shim = (struct shim){.cli = &f->cli, .socket_path = "/none", .run_root = f->run_root};
 	assert_int_equal(loop_new(&f->shim.loop), 0);
 	start_containerd(f);
 	server.n_methods = shim_n_methods;
 	assert_int_equal(ttrpc_server_new(f->shim.loop, -1, &server, &f->shim.server), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(ttrpc_server_add(f->shim.server, pair[0]), 0);
-	assert_int_equal(ttrpc_client_new(f->shim.loop, pair[1], NULL, NULL, &f->client), 0);
+	fixture_reconnect(f);
 	*data = f;
 	return 0;
 }
@@ -322,6 +332,8 @@ int fixture_tear_down(void **data)
 	ttrpc_server_free(f->containerd);
 	buf_fini(&f->events);
 	map_fini(&f->shim.containers);
+	map_fini(&f->shim.creates);
+	map_fini(&f->shim.deletions);
 	loop_free(f->shim.loop);
 	unlink(f->script);
 	assert_int_equal(path_remove_tree(AT_FDCWD, f->dir), 0);

@@ -54,6 +54,9 @@ int fixture_set_up(void **state);
 int fixture_tear_down(void **state);
 #define shim_test(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
 
+/* The client leaves, and another one takes its place. */
+void fixture_reconnect(struct fixture *f);
+
 /* What the guest (fake_agent.h) and QEMU (fake_qemu.h) are to do; before create(). */
 void script(struct fixture *f, const char *words);
 void configure(struct fixture *f, const char *qemu_word);
@@ -67,7 +70,8 @@ void run_until(struct fixture *f, const bool *flag);
 void run_until_event(struct fixture *f, const char *event);
 
 #define INIT(type) CONTAINERD__TASK__V2__##type##__INIT
-extern char c1[]; /* the container's id in all that follows */
+extern char c1[];
+extern char *task_id; /* the container's id in all that follows: c1 unless a test changes it */
 
 /* reply NULL: it has no content. */
 void begin(struct fixture *f, struct answer *a, const char *method, const ProtobufCMessage *request,
