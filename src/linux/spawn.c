@@ -87,7 +87,7 @@ static _Noreturn void child_run(const struct spawn_config *config, struct child_
 
 	if (r < 0)
 		child_fail(c, -r);
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (!config->outlives_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		child_fail(c, errno);
 	/* A parent that died before the prctl sends no signal. */
 	if (parent_is_gone(c))
@@ -198,13 +198,21 @@ void spawn_release(struct spawn *s)
 	s->gate_fd = -1;
 }
 
-void spawn_describe_exit(
-	const struct spawn *s, const char *name, const char *program, int status, struct err *err)
+int spawn_exec_error(const struct spawn *s)
 {
 	int code;
 
-	if (s->status_fd >= 0 && read(s->status_fd, &code, sizeof(code)) == (ssize_t)sizeof(code) &&
-		code > 0)
+	if (s->status_fd < 0 || read(s->status_fd, &code, sizeof(code)) != (ssize_t)sizeof(code))
+		return 0;
+	return code > 0 ? code : EIO;
+}
+
+void spawn_describe_exit(
+	const struct spawn *s, const char *name, const char *program, int status, struct err *err)
+{
+	int code = spawn_exec_error(s);
+
+	if (code)
 		err_sys(err, code, "start %s (%s)", name, program);
 	else if (WIFSIGNALED(status))
 		err_set(err, ECHILD, "%s was killed by signal %d (%s)", name, WTERMSIG(status),

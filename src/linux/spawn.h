@@ -14,8 +14,9 @@
  *	on_exit: spawn_describe_exit(&s, "qemu", status, &why); spawn_fini(&s);
  *
  * It gets exactly what it is given: the listed fds as 3, 4, ..., /dev/null as stdin, one fd as
- * stdout and stderr, default signal dispositions and an empty mask. It is killed when its parent
- * dies (PR_SET_PDEATHSIG); a program that changes its credentials must ask for that again.
+ * stdout and stderr, default signal dispositions and an empty mask. Unless told otherwise it is
+ * killed when its parent dies (PR_SET_PDEATHSIG); a program that changes its credentials must ask
+ * for that again.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,6 +37,7 @@ struct spawn_config {
 	/* It is the first of a new pid namespace, so whatever processes it makes end with it, also
 	 * those that hang. Without the right to (CAP_SYS_ADMIN) there is none. */
 	bool own_pid_namespace;
+	bool outlives_parent; /* not killed when the parent dies, once it has been released */
 };
 
 /* {.pid = 0} and the fds -1 is an empty one: SPAWN_INIT. */
@@ -55,6 +57,9 @@ struct spawn {
 int spawn_start(const struct spawn_config *config, struct spawn *ret, struct err *err) must_check;
 /* Lets it exec. Never waits; whether exec worked is told by spawn_describe_exit(). */
 void spawn_release(struct spawn *s);
+/* After the exec, or the child's end: 0, or the errno with which the exec failed. The answer is given
+ * once, here or by spawn_describe_exit(). */
+int spawn_exec_error(const struct spawn *s);
 /*
  * Says in err, for a child that was reaped with this wait status, what became of it: "qemu
  * (/usr/bin/qemu): No such file or directory", "qemu was killed by signal 9 (Killed)", "qemu exited

@@ -188,10 +188,19 @@ int container_add_exec(struct container *c, struct guest_process *p)
 	return map_add(&c->execs, p->eid, p);
 }
 
-void container_remove_exec(struct container *c, struct guest_process *p)
+void container_take_exec(struct container *c, struct guest_process *p)
 {
 	map_remove(&c->execs, p->eid);
-	guest_process_free(p);
+}
+
+struct guest_process *container_find_draining(const struct container *c)
+{
+	if (guest_process_is_draining(c->init))
+		return c->init;
+	MAP_FOREACH (e, &c->execs)
+		if (guest_process_is_draining(e->value))
+			return e->value;
+	return NULL;
 }
 
 void container_abort(struct container *c, uint32_t status)

@@ -89,8 +89,10 @@ int container_unmount(
 struct guest_process *container_find_process(const struct container *c, const char *exec_id);
 /* Takes over p. -EEXIST, -E2BIG, -ENOMEM. */
 int container_add_exec(struct container *c, struct guest_process *p) must_check;
-/* Frees a stopped or never started exec. */
-void container_remove_exec(struct container *c, struct guest_process *p);
+/* p belongs to the caller again. */
+void container_take_exec(struct container *c, struct guest_process *p);
+/* A process of it that waits for its logger (guest_process.h); NULL if none does. */
+struct guest_process *container_find_draining(const struct container *c);
 
 /* Its VM is gone: every process that has not stopped does so, with this status. */
 void container_abort(struct container *c, uint32_t status);

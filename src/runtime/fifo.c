@@ -2,27 +2,9 @@
 #include "runtime/fifo.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "base/path.h"
-
-int fifo_parse(const char *text, const char **ret, struct err *err)
-{
-	static const char scheme[] = "fifo://";
-	const char *path = text, *mark = strstr(text, "://");
-
-	if (strncmp(text, scheme, strlen(scheme)) == 0)
-		path = text + strlen(scheme);
-	else if (mark && text[0] != '/')
-		return err_set(err, ENOTSUP,
-			"stdio by %.*s:// is not supported yet: only fifos are", (int)(mark - text),
-			text);
-	if (path[0] != '/' && text[0] != '\0')
-		return err_set(err, EINVAL, "stdio: %s is not an absolute path", text);
-	*ret = path;
-	return 0;
-}
 
 int fifo_find(const char *path, struct err *err)
 {

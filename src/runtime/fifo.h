@@ -3,12 +3,6 @@
 /* The fifos containerd names for a process' stdio. */
 #include "base/err.h"
 
-/*
- * What containerd's stdin, stdout or stderr field says: "" (none: *ret is ""), "/path" or
- * "fifo:///path". Other schemes are refused by name (-ENOTSUP). *ret points into text.
- */
-int fifo_parse(const char *text, const char **ret, struct err *err) must_check;
-
 /* Finds the fifo: an O_PATH fd for fifo_open(), or -errno. It is not open for reading or writing by
  * this, so a client that waits for its other end goes on waiting. */
 int fifo_find(const char *path, struct err *err) must_check;

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "oci/spec.h"
-#include "runtime/fifo.h"
+#include "runtime/stdio_sink.h"
 #include "wire/message.h"
 
 static const bool transitions[GUEST_PROCESS_STATE_COUNT][GUEST_PROCESS_STATE_COUNT] = {
@@ -47,6 +47,8 @@ static void close_streams(struct guest_process *p)
 	for (size_t i = 0; i < ARRAY_SIZE(p->outs); i++)
 		if (p->outs[i])
 			stream_out_close(p->outs[i]);
+	if (p->logger)
+		logger_finish(p->logger);
 }
 
 /* was_seen: somebody has been told of its start, so its exit is news. */
@@ -138,6 +140,13 @@ static int send_resize(struct guest_process *p, ttrpc_reply_fn *fn, void *data)
 	return agent_call(p->agent, AGENT_TTY_WIN_RESIZE, &request.base, fn, data, NULL);
 }
 
+static void fail_start(struct guest_process *p, const struct err *err)
+{
+	/* Nobody was told that it runs, so nobody is told that it ended. */
+	stop(p, GUEST_PROCESS_LOST_STATUS, false);
+	tell_start(p, err);
+}
+
 static void on_started(void *data, const ProtobufCMessage *reply, const struct err *err)
 {
 	struct guest_process *p = data;
@@ -146,9 +155,7 @@ static void on_started(void *data, const ProtobufCMessage *reply, const struct e
 	(void)reply;
 	p->start_call = NULL;
 	if (err) {
-		/* Nobody was told that it runs, so nobody is told that it ended. */
-		stop(p, GUEST_PROCESS_LOST_STATUS, false);
-		tell_start(p, err);
+		fail_start(p, err);
 		return;
 	}
 	set_state(p, GUEST_PROCESS_RUNNING);
@@ -176,6 +183,29 @@ static int send_start(struct guest_process *p)
 	return agent_call(p->agent, AGENT_EXEC_PROCESS, &exec.base, on_started, p, &p->start_call);
 }
 
+/* Once sent, the spec is not needed any more. */
+static int ask_agent(struct guest_process *p, struct err *err)
+{
+	int r = send_start(p);
+
+	if (r < 0)
+		return err_sys(err, -r, "start the process");
+	oci_process_free(p->spec);
+	p->spec = NULL;
+	return 0;
+}
+
+static void on_logger_ready(void *data, const struct err *err)
+{
+	struct guest_process *p = data;
+	struct err failed = ERR_INIT;
+
+	if (err)
+		fail_start(p, err);
+	else if (ask_agent(p, &failed) < 0)
+		fail_start(p, &failed);
+}
+
 int guest_process_start(struct guest_process *p, struct agent *agent, guest_process_done_fn *done,
 	void *data, struct err *err)
 {
@@ -184,14 +214,16 @@ int guest_process_start(struct guest_process *p, struct agent *agent, guest_proc
 	if (p->state != GUEST_PROCESS_CREATED)
 		return err_set(err, EINVAL, "the process has been started before");
 	p->agent = agent;
-	r = send_start(p);
-	if (r < 0)
-		return err_sys(err, -r, "start the process");
+	r = p->logger ? logger_start(p->logger, on_logger_ready, p, err) : ask_agent(p, err);
+	if (r < 0) {
+		/* A logger is not started twice. */
+		if (p->logger)
+			stop(p, GUEST_PROCESS_LOST_STATUS, false);
+		return r;
+	}
 	set_state(p, GUEST_PROCESS_STARTING);
 	p->start_done = done;
 	p->start_data = data;
-	oci_process_free(p->spec);
-	p->spec = NULL;
 	return 0;
 }
 
@@ -271,24 +303,57 @@ void guest_process_set_spec(struct guest_process *p, Grpc__Process *spec)
 	p->spec = spec;
 }
 
+static int open_input(struct guest_process *p, const struct stream_config *stream, struct err *err)
+{
+	auto_fd int path_fd = -1;
+	int r = stdio_find_input(p->in, &path_fd, err);
+
+	if (r == 0)
+		r = stream_in_new(stream, path_fd, p->terminal, &p->stream_in, err);
+	if (r == 0)
+		take_fd(&path_fd);
+	return r;
+}
+
+static int open_outputs(struct guest_process *p, const struct guest_process_config *config,
+	const struct stream_config *stream, struct err *err)
+{
+	static const enum agent_method methods[] = {AGENT_READ_STDOUT, AGENT_READ_STDERR};
+	const char *texts[] = {p->out, p->terminal ? "" : p->err};
+	struct logger_config logger = {.loop = config->loop,
+		.cid = p->cid,
+		.name_space = config->name_space ? config->name_space : "",
+		.note = config->note,
+		.forget = config->forget,
+		.data = config->data};
+	struct stdio_sink sinks[] = {STDIO_SINK_INIT, STDIO_SINK_INIT};
+	int r = stdio_open_outputs(texts, &logger, sinks, &p->logger, err);
+
+	for (size_t i = 0; i < ARRAY_SIZE(p->outs); i++) {
+		if (r == 0 && (i == 0 || !p->terminal))
+			r = stream_out_new(stream, &sinks[i], methods[i], &p->outs[i], err);
+		stdio_sink_close(&sinks[i]);
+	}
+	return r;
+}
+
 static int open_streams(
 	struct guest_process *p, const struct guest_process_config *config, struct err *err)
 {
 	struct stream_config stream = {.loop = config->loop, .cid = p->cid, .eid = p->eid};
-	int r = fifo_parse(p->in, &stream.path, err);
+	int r = open_input(p, &stream, err);
 
-	if (r == 0)
-		r = stream_in_new(&stream, p->terminal, &p->stream_in, err);
-	if (r == 0)
-		r = fifo_parse(p->out, &stream.path, err);
-	if (r == 0)
-		r = stream_out_new(&stream, AGENT_READ_STDOUT, &p->outs[0], err);
-	if (r == 0 && !p->terminal) {
-		r = fifo_parse(p->err, &stream.path, err);
-		if (r == 0)
-			r = stream_out_new(&stream, AGENT_READ_STDERR, &p->outs[1], err);
-	}
-	return r;
+	return r < 0 ? r : open_outputs(p, config, &stream, err);
+}
+
+bool guest_process_is_draining(const struct guest_process *p)
+{
+	return p->state == GUEST_PROCESS_STOPPED && p->logger && logger_is_running(p->logger);
+}
+
+void guest_process_on_drained(struct guest_process *p, void (*fn)(void *data), void *data)
+{
+	logger_on_end(p->logger, fn, data);
 }
 
 int guest_process_new(
@@ -327,6 +392,7 @@ void guest_process_free(struct guest_process *p)
 	stream_in_free(p->stream_in);
 	for (size_t i = 0; i < ARRAY_SIZE(p->outs); i++)
 		stream_out_free(p->outs[i]);
+	logger_free(p->logger);
 	oci_process_free(p->spec);
 	free(p->cid);
 	free(p->eid);

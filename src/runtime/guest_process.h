@@ -6,11 +6,13 @@
  * Life:      CREATED -> STARTING -> RUNNING -> STOPPED
  *	      any state but STOPPED -> STOPPED (it was killed, its start failed, its VM died)
  *
- * CREATED  fifos are open; the init process waits in the guest, an exec is known to us alone
- * STARTING the agent has been asked and has not answered
+ * CREATED  stdio is open; the init process waits in the guest, an exec is known to us alone
+ * STARTING its logger, if it has one, is being started, then the agent has been asked and has not
+ *	    answered
  * RUNNING  stdio is copied; the agent is asked for the exit status when both outputs have ended,
  *	    because upstream's agent closes the outputs when it answers that
- * STOPPED  exit_status and exited_at_ns are final; readers of the outputs see their end
+ * STOPPED  exit_status and exited_at_ns are final; readers of the outputs see their end. A logger may
+ *	    still be reading: guest_process_on_drained()
  */
 #include "agent.pb-c.h"
 #include "base/list.h"
@@ -41,8 +43,12 @@ struct guest_process_config {
 	const char *cid;
 	const char *eid; /* "": the init process */
 	bool terminal;
-	const char *in, *out, *err; /* as containerd names them */
+	const char *in, *out, *err; /* as containerd names them: runtime/stdio_uri.h */
 	guest_process_exit_fn *on_exit;
+	/* For a logger: containerd's namespace, and where it is noted (runtime/logger.h). */
+	const char *name_space;
+	int (*note)(void *data, pid_t pid, uint64_t start_time);
+	void (*forget)(void *data, pid_t pid, uint64_t start_time);
 	void *data; /* borrowed from the owner */
 };
 
@@ -63,6 +69,7 @@ struct guest_process {
 	struct stream_in *stream_in; /* owned */
 	struct stream_out *outs[2];  /* owned; [1] is NULL with a terminal */
 	size_t n_open_outs;
+	struct logger *logger;			      /* owned; NULL: none */
 	struct agent_pending *start_call, *wait_call; /* owned; NULL: none in flight */
 	guest_process_done_fn *start_done;
 	void *start_data;
@@ -71,7 +78,7 @@ struct guest_process {
 	struct list waiters;	/* of struct guest_process_waiter */
 };
 
-/* Opens the fifos. */
+/* Opens its stdio. */
 int guest_process_new(const struct guest_process_config *config, struct guest_process **ret,
 	struct err *err) must_check;
 /* Aborts one that has not stopped. NULL is fine. */
@@ -106,6 +113,12 @@ struct guest_process_waiter {
 	void (*told)(struct guest_process_waiter *w, const struct guest_process *p);
 };
 void guest_process_add_waiter(struct guest_process *p, struct guest_process_waiter *w);
+
+/* STOPPED, and its logger has not ended: guest_process_free would kill it. */
+bool guest_process_is_draining(const struct guest_process *p);
+/* Calls fn once, from the loop, when that is over. Only while it is draining; freeing the process
+ * takes it back. */
+void guest_process_on_drained(struct guest_process *p, void (*fn)(void *data), void *data);
 
 static inline bool guest_process_is_init(const struct guest_process *p)
 {

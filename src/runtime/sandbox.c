@@ -412,6 +412,19 @@ static int note_self(struct sandbox *sb)
 	return r < 0 ? r : state_note_process(sb->journal, "shim", getpid(), self.start_time);
 }
 
+int sandbox_note_process(struct sandbox *sb, const char *role, pid_t pid, uint64_t start_time)
+{
+	return state_note_process(sb->journal, role, pid, start_time);
+}
+
+void sandbox_forget_process(struct sandbox *sb, pid_t pid, uint64_t start_time)
+{
+	int r = state_forget_process(sb->journal, pid, start_time);
+
+	if (r < 0)
+		log_write(LOG_WARN, "sandbox", "write the state file", "error", strerror(-r), NULL);
+}
+
 int sandbox_prepare(struct sandbox *sb, struct err *err)
 {
 	struct undo undo = {.layout = &sb->layout};

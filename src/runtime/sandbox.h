@@ -77,6 +77,12 @@ int sandbox_start(struct sandbox *sb, int64_t deadline_ns, sandbox_done_fn *done
  * the same. */
 void sandbox_stop(struct sandbox *sb, sandbox_done_fn *done, void *data);
 
+/* A process that is ended with the sandbox, if need be by `delete` (runtime/state.h): noted before it
+ * runs, forgotten when it is gone. */
+int sandbox_note_process(
+	struct sandbox *sb, const char *role, pid_t pid, uint64_t start_time) must_check;
+void sandbox_forget_process(struct sandbox *sb, pid_t pid, uint64_t start_time);
+
 /* Tells somebody else from now on. */
 void sandbox_set_lost(struct sandbox *sb, sandbox_lost_fn *lost, void *data);
 

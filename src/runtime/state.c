@@ -131,6 +131,20 @@ int state_note_process(struct state *state, const char *role, pid_t pid, uint64_
 	return r;
 }
 
+int state_forget_process(struct state *state, pid_t pid, uint64_t start_time)
+{
+	for (size_t i = 0; i < state->n_processes; i++) {
+		struct state_process *p = &state->processes[i];
+
+		if (p->pid != pid || p->start_time != start_time)
+			continue;
+		memmove(p, p + 1, (state->n_processes - i - 1) * sizeof(*p));
+		state->n_processes--;
+		return state_save(state);
+	}
+	return 0;
+}
+
 static int note_path(struct state *state, struct state_paths *paths, const char *path)
 {
 	int r = paths_add(paths, path);

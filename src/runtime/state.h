@@ -7,7 +7,8 @@
  * Each state_note_* call replaces the file before it returns; only then may its caller make the
  * thing. What the layout (runtime/layout.h) implies - the directories of the sandbox - needs no
  * note. Undoing something that is not there does nothing, so a note may stay for longer than its
- * thing; a container's mounts are forgotten when it has gone, because a pod sees many.
+ * thing; a container's mounts and its loggers are forgotten when they have gone, because a pod sees
+ * many.
  *
  * The file is read by a process that trusts nothing about it: a half-written, foreign or hostile
  * file is refused as a whole.
@@ -27,6 +28,9 @@ enum {
 	STATE_MAX_SIZE = 4 << 20,
 	STATE_ROLE_SIZE = 32,
 };
+
+/* The role of a process that is given a moment to end by itself. */
+#define STATE_ROLE_LOGGER "logger"
 
 struct state_process {
 	char role[STATE_ROLE_SIZE]; /* "shim", "qemu", ... */
@@ -60,6 +64,8 @@ void state_free(struct state *state);
 /* Each returns 0, or -errno with the state and the file as before. */
 int state_note_process(
 	struct state *state, const char *role, pid_t pid, uint64_t start_time) must_check;
+/* It has ended. 0 also when it was not noted. */
+int state_forget_process(struct state *state, pid_t pid, uint64_t start_time) must_check;
 int state_note_mount(struct state *state, const char *path) must_check;
 /* What was noted below dir is gone. */
 int state_forget_mounts(struct state *state, const char *dir) must_check;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * One stream of a process, copied between a fifo on the host and the agent.
+ * One stream of a process, copied between its end on the host (runtime/stdio_sink.h) and the agent.
  *
  * A stream has at most one call to the agent in flight and keeps at most one chunk, so a reader
  * that stops, stops the guest in turn, and nothing grows.
@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "loop/loop.h"
 #include "runtime/agent.h"
+#include "runtime/stdio_sink.h"
 
 /* As much as a fifo holds. */
 enum { STREAM_CHUNK_SIZE = 64 * 1024 };
@@ -16,7 +17,6 @@ enum { STREAM_CHUNK_SIZE = 64 * 1024 };
 struct stream_config {
 	struct loop *loop;
 	const char *cid, *eid; /* borrowed for the stream's life; eid is "" for the init process */
-	const char *path;      /* of the fifo; "": none. Borrowed during new */
 };
 
 struct stream_out;
@@ -25,10 +25,10 @@ struct stream_out;
  * the loop. */
 typedef void stream_ended_fn(void *data);
 
-/* Opens the fifo. Without one the output is read, so that the process does not block, and dropped.
- */
-int stream_out_new(const struct stream_config *config, enum agent_method method,
-	struct stream_out **ret, struct err *err) must_check;
+/* sink: taken over on success. Into one without a descriptor the output is read, so that the process
+ * does not block, and dropped. */
+int stream_out_new(const struct stream_config *config, struct stdio_sink *sink,
+	enum agent_method method, struct stream_out **ret, struct err *err) must_check;
 void stream_out_free(struct stream_out *s);
 int stream_out_start(
 	struct stream_out *s, struct agent *agent, stream_ended_fn *ended, void *data) must_check;
@@ -40,9 +40,9 @@ void stream_out_close(struct stream_out *s);
 
 struct stream_in;
 
-/* Finds the fifo; a writer has a reader from start on. */
-int stream_in_new(const struct stream_config *config, bool terminal, struct stream_in **ret,
-	struct err *err) must_check;
+/* path_fd: stdio_find_input()'s, taken over on success. A writer has a reader from start on. */
+int stream_in_new(const struct stream_config *config, int path_fd, bool terminal,
+	struct stream_in **ret, struct err *err) must_check;
 void stream_in_free(struct stream_in *s);
 int stream_in_start(struct stream_in *s, struct agent *agent) must_check;
 /* CloseIO: what has been written to the fifo is still copied, then the process' stdin is closed.

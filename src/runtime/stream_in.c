@@ -9,7 +9,7 @@
 #include "wire/message.h"
 
 struct stream_in {
-	struct stream_config config; /* its path is not kept */
+	struct stream_config config;
 	bool is_terminal;
 	struct agent *agent;	    /* borrowed; NULL before start */
 	int path_fd;		    /* owned: the fifo, until start; -1: none */
@@ -127,26 +127,18 @@ static void on_readable(void *data, int fd, uint32_t events)
 	}
 }
 
-int stream_in_new(
-	const struct stream_config *config, bool terminal, struct stream_in **ret, struct err *err)
+int stream_in_new(const struct stream_config *config, int path_fd, bool terminal,
+	struct stream_in **ret, struct err *err)
 {
 	struct stream_in *s = calloc(1, sizeof(*s));
-	int r = 0;
 
 	if (!s)
 		return err_sys(err, ENOMEM, "open stdio");
 	*s = (struct stream_in){.config = *config,
 		.is_terminal = terminal,
-		.path_fd = -1,
+		.path_fd = path_fd,
 		.read_fd = -1,
 		.write_fd = -1};
-	s->config.path = NULL;
-	if (config->path[0])
-		r = s->path_fd = fifo_find(config->path, err);
-	if (r < 0) {
-		stream_in_free(s);
-		return r;
-	}
 	*ret = s;
 	return 0;
 }

@@ -6,19 +6,17 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "runtime/fifo.h"
 #include "runtime/stream.h"
 #include "wire/message.h"
 
 enum { HURRY_S = 10 };
 
 struct stream_out {
-	struct stream_config config; /* its path is not kept */
+	struct stream_config config;
 	enum agent_method method;
 	struct agent *agent;	    /* borrowed; NULL before start */
-	int read_fd;		    /* owned: keeps the fifo's content; -1: no fifo */
-	int write_fd;		    /* owned; -1: drop what comes */
-	struct source *writable;    /* owned; parked unless chunk waits */
+	struct stdio_sink sink;	    /* owned */
+	struct source *writable;    /* owned; parked unless chunk waits; NULL: a file */
 	struct source *timer;	    /* owned */
 	struct agent_pending *call; /* owned; NULL: none in flight */
 	struct buf chunk;	    /* read from the guest, not yet written */
@@ -40,35 +38,43 @@ static void stop_writing(struct stream_out *s)
 {
 	source_free(s->writable);
 	s->writable = NULL;
-	close_fd(s->write_fd);
-	s->write_fd = -1;
+	close_fd(s->sink.write_fd);
+	s->sink.write_fd = -1;
 	buf_clear(&s->chunk);
 }
 
 static void set_patience(struct stream_out *s)
 {
-	bool is_waiting = buf_len(&s->chunk) > 0 && s->is_hurried;
+	int64_t patience_ns = s->is_hurried ? HURRY_S * NS_PER_S : s->sink.patience_ns;
+	bool is_limited = buf_len(&s->chunk) > 0 && patience_ns < INT64_MAX;
 
-	source_set_deadline(s->timer, is_waiting ? clock_now_ns() + HURRY_S * NS_PER_S : INT64_MAX);
+	source_set_deadline(s->timer, is_limited ? clock_now_ns() + patience_ns : INT64_MAX);
 }
 
-/* Writes what the fifo takes now. False: it is full. Any other failure ends the writing. */
+static void give_up(struct stream_out *s, const char *why)
+{
+	log_write(LOG_WARN, "stdio", "output is dropped from now on", "cid", s->config.cid, "exec",
+		s->config.eid, "error", why, NULL);
+	stop_writing(s);
+}
+
+/* Writes what the sink takes now. False: it is full. Any other failure ends the writing. */
 static bool write_some(struct stream_out *s, struct slice *left)
 {
-	while (left->len > 0 && s->write_fd >= 0) {
-		ssize_t n = write(s->write_fd, left->p, left->len);
+	while (left->len > 0 && s->sink.write_fd >= 0) {
+		ssize_t n = write(s->sink.write_fd, left->p, left->len);
 
 		if (n >= 0)
 			*left = slice_of(left->p + n, left->len - (size_t)n);
-		else if (errno == EAGAIN)
+		else if (errno == EAGAIN && s->writable)
 			return false;
 		else if (errno != EINTR)
-			stop_writing(s);
+			give_up(s, strerror(errno));
 	}
 	return true;
 }
 
-/* Keeps what did not fit until the fifo has room. */
+/* Keeps what did not fit until there is room. */
 static void keep(struct stream_out *s, struct slice left)
 {
 	if (buf_append(&s->chunk, left.p, left.len) < 0 ||
@@ -103,9 +109,7 @@ static void on_impatient(void *data)
 {
 	struct stream_out *s = data;
 
-	log_write(LOG_WARN, "stdio", "nobody reads the output of a killed process: dropped", "cid",
-		s->config.cid, "exec", s->config.eid, NULL);
-	stop_writing(s);
+	give_up(s, "nobody takes it");
 	read_next(s);
 }
 
@@ -144,37 +148,33 @@ static void read_next(struct stream_out *s)
 		end(s);
 }
 
-static int open_fifo(struct stream_out *s, const char *path, struct err *err)
+/* A file is always ready, and epoll will not have it. */
+static int watch(struct stream_out *s)
 {
-	auto_fd int path_fd = fifo_find(path, err);
+	int r = loop_add_timer(s->config.loop, INT64_MAX, on_impatient, s, &s->timer);
 
-	return path_fd < 0 ? path_fd : fifo_open(path_fd, &s->read_fd, &s->write_fd, err);
+	if (r < 0 || s->sink.write_fd < 0)
+		return r;
+	r = loop_add_io(s->config.loop, s->sink.write_fd, 0, on_writable, s, &s->writable);
+	return r == -EPERM ? 0 : r;
 }
 
-int stream_out_new(const struct stream_config *config, enum agent_method method,
-	struct stream_out **ret, struct err *err)
+int stream_out_new(const struct stream_config *config, struct stdio_sink *sink,
+	enum agent_method method, struct stream_out **ret, struct err *err)
 {
 	struct stream_out *s = calloc(1, sizeof(*s));
-	int r = 0;
+	int r;
 
 	if (!s)
 		return err_sys(err, ENOMEM, "open stdio");
-	*s = (struct stream_out){
-		.config = *config, .method = method, .read_fd = -1, .write_fd = -1};
-	s->config.path = NULL;
-	if (config->path[0])
-		r = open_fifo(s, config->path, err);
-	if (r == 0) {
-		r = loop_add_timer(config->loop, INT64_MAX, on_impatient, s, &s->timer);
-		if (r == 0 && s->write_fd >= 0)
-			r = loop_add_io(config->loop, s->write_fd, 0, on_writable, s, &s->writable);
-		if (r < 0)
-			err_sys(err, -r, "watch %s", config->path);
-	}
+	*s = (struct stream_out){.config = *config, .method = method, .sink = *sink};
+	r = watch(s);
 	if (r < 0) {
+		s->sink = (struct stdio_sink)STDIO_SINK_INIT;
 		stream_out_free(s);
-		return r;
+		return err_sys(err, -r, "watch stdio");
 	}
+	*sink = (struct stdio_sink)STDIO_SINK_INIT;
 	*ret = s;
 	return 0;
 }
@@ -187,7 +187,7 @@ void stream_out_free(struct stream_out *s)
 		agent_pending_cancel(s->call);
 	stop_writing(s);
 	source_free(s->timer);
-	close_fd(s->read_fd);
+	stdio_sink_close(&s->sink);
 	buf_fini(&s->chunk);
 	free(s);
 }

@@ -41,9 +41,20 @@ static int wait_gone(int pidfd, int64_t deadline_ns)
 	}
 }
 
+/* A logger ends when it has read all of its pipes, whose other ends have gone with the shim. */
+static int end_process(
+	const struct state_process *p, int pidfd, int64_t drain_ns, int64_t deadline_ns)
+{
+	if (strcmp(p->role, STATE_ROLE_LOGGER) == 0 && wait_gone(pidfd, drain_ns) == 0)
+		return 0;
+	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return -errno;
+	return wait_gone(pidfd, deadline_ns);
+}
+
 int undo_processes(const struct undo *undo, int64_t timeout_ns, struct err *err)
 {
-	int64_t deadline_ns = clock_now_ns() + timeout_ns;
+	int64_t now_ns = clock_now_ns(), deadline_ns = now_ns + timeout_ns;
 	size_t n = undo->state ? undo->state->n_processes : 0;
 	int result = 0;
 
@@ -58,9 +69,7 @@ int undo_processes(const struct undo *undo, int64_t timeout_ns, struct err *err)
 		pidfd = procstat_open(p->pid, p->start_time);
 		if (pidfd < 0)
 			continue;
-		r = pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH
-			    ? -errno
-			    : wait_gone(pidfd, deadline_ns);
+		r = end_process(p, pidfd, now_ns + timeout_ns / 2, deadline_ns);
 		if (r < 0 && result == 0)
 			result = err_sys(err, -r, "end %s (pid %d)", p->role, (int)p->pid);
 	}

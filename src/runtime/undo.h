@@ -20,8 +20,8 @@ struct undo {
 };
 
 /* SIGKILLs the state's processes (not the caller itself) and waits until they are gone, at most
- * timeout_ns in all: -ETIMEDOUT names one that is not. This waits: for `delete`, not for the loop.
- */
+ * timeout_ns in all: -ETIMEDOUT names one that is not. Loggers have half of that time to write down
+ * what the shim's end has left in their pipes. This waits: for `delete`, not for the loop. */
 int undo_processes(const struct undo *undo, int64_t timeout_ns, struct err *err) must_check;
 
 /* Unmounts and removes the shared directory. Waits for file systems: run it as a job. */

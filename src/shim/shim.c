@@ -2,6 +2,7 @@
 #include "shim/shim.h"
 
 #include "base/log.h"
+#include "runtime/state.h"
 #include "shim/shim_end.h"
 #include "wire/status.h"
 
@@ -45,6 +46,23 @@ void shim_on_exit(void *data, struct guest_process *p)
 	struct events_exit exit = shim_exit_of(shim, p);
 
 	events_exit(shim->events, p->cid, shim_event_id(p), &exit);
+}
+
+int shim_note_logger(void *data, pid_t pid, uint64_t start_time)
+{
+	struct shim *shim = data;
+
+	return shim->sandbox
+		       ? sandbox_note_process(shim->sandbox, STATE_ROLE_LOGGER, pid, start_time)
+		       : -ECONNRESET;
+}
+
+void shim_forget_logger(void *data, pid_t pid, uint64_t start_time)
+{
+	struct shim *shim = data;
+
+	if (shim->sandbox)
+		sandbox_forget_process(shim->sandbox, pid, start_time);
 }
 
 void shim_on_lost(void *data, const struct err *why)

@@ -35,6 +35,7 @@ struct shim {
 	struct map containers;	     /* id -> struct container, owned; only created ones */
 	struct map creates;	     /* id -> struct create: under way, or being rolled back */
 	struct map deletions;	     /* id -> struct deletion: under way, of one of containers */
+	size_t n_draining;	     /* Deletes of execs that wait for a logger */
 	struct shim_stop_waiter *stop_waiters; /* borrowed from their owners */
 	bool is_ending;			       /* Shutdown has been answered */
 	bool has_ended;			       /* and nothing is left but to flush */
@@ -71,6 +72,9 @@ struct events_exit shim_exit_of(const struct shim *shim, const struct guest_proc
 
 /* guest_process_exit_fn: publishes. data is the struct shim. */
 void shim_on_exit(void *data, struct guest_process *p);
+/* note and forget of a guest_process_config: loggers stand in the sandbox's state file. */
+int shim_note_logger(void *data, pid_t pid, uint64_t start_time);
+void shim_forget_logger(void *data, pid_t pid, uint64_t start_time);
 /* sandbox_lost_fn: ends every process. data is the struct shim. */
 void shim_on_lost(void *data, const struct err *why);
 

@@ -2,10 +2,11 @@
 /*
  * Delete. An exec is forgotten. A container goes in these steps:
  *
- *	kill (if it still runs), remove it in the guest, unmount it, answer
+ *	kill (if it still runs), let its loggers end, remove it in the guest, unmount it, answer
  *
  * and the sandbox's own container takes the sandbox along instead of being unmounted: the others
  * end with it. None of the steps fails the call: what cannot be done in the guest ends with the VM.
+ * Whoever has the answer to a Delete can read the whole log.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -114,15 +115,26 @@ static void on_removed(void *data, const struct err *err)
 		on_unmounted(d, &failed);
 }
 
+static void remove_container(struct deletion *d);
+
+static void on_drained(void *data)
+{
+	remove_container(data);
+}
+
 static void remove_container(struct deletion *d)
 {
+	struct guest_process *draining;
 	struct err err = ERR_INIT;
 
 	source_free(d->timer);
 	d->timer = NULL;
 	/* Also the execs that the init process took along without their end having been seen. */
 	container_abort(d->container, KILLED_STATUS);
-	if (sandbox_get_state(d->shim->sandbox) != SANDBOX_RUNNING)
+	draining = container_find_draining(d->container);
+	if (draining)
+		guest_process_on_drained(draining, on_drained, d);
+	else if (sandbox_get_state(d->shim->sandbox) != SANDBOX_RUNNING)
 		on_removed(d, NULL);
 	else if (container_remove(d->container, on_removed, d, &err) < 0)
 		on_removed(d, &err);
@@ -204,11 +216,35 @@ static void delete_container(struct shim *shim, struct container *c, struct ttrp
 		kill_container(d);
 }
 
+/* An exec that nobody finds any more, and whose Delete waits for its logger. */
+struct exec_deletion {
+	struct shim *shim;	 /* borrowed */
+	struct ttrpc_call *call; /* owned: to be answered */
+	struct guest_process *p; /* owned */
+};
+
+static void end_exec_deletion(struct shim *shim, struct ttrpc_call *call, struct guest_process *p)
+{
+	struct events_exit exit = shim_exit_of(shim, p);
+
+	guest_process_free(p);
+	reply(call, &exit);
+}
+
+static void on_exec_drained(void *data)
+{
+	auto_free struct exec_deletion *d = data;
+
+	end_exec_deletion(d->shim, d->call, d->p);
+	d->shim->n_draining--;
+	shim_let_go(d->shim);
+}
+
 static void delete_exec(
 	struct shim *shim, struct container *c, struct guest_process *p, struct ttrpc_call *call)
 {
+	struct exec_deletion *d;
 	struct err err = ERR_INIT;
-	struct events_exit exit;
 
 	if (p->state == GUEST_PROCESS_RUNNING || p->state == GUEST_PROCESS_STARTING) {
 		err_status(&err, EBUSY, WIRE_FAILED_PRECONDITION, "process %s is running", p->eid);
@@ -216,9 +252,21 @@ static void delete_exec(
 		return;
 	}
 	guest_process_abort(p, GUEST_PROCESS_LOST_STATUS);
-	exit = shim_exit_of(shim, p);
-	container_remove_exec(c, p);
-	reply(call, &exit);
+	if (!guest_process_is_draining(p)) {
+		container_take_exec(c, p);
+		end_exec_deletion(shim, call, p);
+		return;
+	}
+	d = malloc(sizeof(*d));
+	if (!d) {
+		err_sys(&err, ENOMEM, "delete the process");
+		ttrpc_call_fail(call, &err);
+		return;
+	}
+	*d = (struct exec_deletion){shim, call, p};
+	container_take_exec(c, p);
+	shim->n_draining++;
+	guest_process_on_drained(p, on_exec_drained, d);
 }
 
 void task_delete(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)

@@ -53,6 +53,9 @@ static int add_exec(
 		.out = shim_text(request->stdout),
 		.err = shim_text(request->stderr),
 		.on_exit = shim_on_exit,
+		.name_space = shim->cli->name_space,
+		.note = shim_note_logger,
+		.forget = shim_forget_logger,
 		.data = shim};
 	struct guest_process *p = NULL;
 	Grpc__Process *spec = NULL;

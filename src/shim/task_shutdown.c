@@ -38,7 +38,7 @@ static void end(struct shim *shim)
 void shim_end_if_wanted(struct shim *shim)
 {
 	if (shim->is_ending && !shim->has_ended && !shim->sandbox && shim->creates.n_entries == 0 &&
-		shim->containers.n_entries == 0)
+		shim->containers.n_entries == 0 && shim->n_draining == 0)
 		end(shim);
 }
 

@@ -30,6 +30,7 @@ enum {
 struct task {
 	struct ttrpc_call *reads[2], *wait;
 	int status; /* -1: runs */
+	bool has_spoken;
 };
 
 struct guest {
@@ -103,6 +104,17 @@ static void reply_end(struct ttrpc_call *call)
 	Grpc__ReadStreamResponse end = GRPC__READ_STREAM_RESPONSE__INIT;
 
 	ttrpc_call_reply(call, &end.base);
+}
+
+static void reply_hello(struct ttrpc_call *call)
+{
+	static char hello[] = "hello\n";
+	Grpc__ReadStreamResponse reply = GRPC__READ_STREAM_RESPONSE__INIT;
+
+	reply.has_data = 1;
+	reply.data.data = (uint8_t *)hello;
+	reply.data.len = strlen(hello);
+	ttrpc_call_reply(call, &reply.base);
 }
 
 static void reply_status(struct ttrpc_call *call, int status)
@@ -228,12 +240,16 @@ static void read_stream(struct ttrpc_call *call, const ProtobufCMessage *message
 	const Grpc__ReadStreamRequest *request = (const void *)message;
 	struct task *t = find(user, request->container_id, request->exec_id);
 
-	if (!t)
+	if (!t) {
 		fail_not_found(call);
-	else if (t->status >= 0)
+	} else if (i == 0 && is_told(user, "speaks") && !t->has_spoken) {
+		t->has_spoken = true;
+		reply_hello(call);
+	} else if (t->status >= 0) {
 		reply_end(call);
-	else
+	} else {
 		t->reads[i] = call;
+	}
 }
 
 static void on_stdout(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)

@@ -118,6 +118,7 @@ void begin_create(struct fixture *f, struct answer *a)
 
 	request.id = task_id;
 	request.bundle = f->bundle;
+	request.stdout = request.stderr = f->output;
 	begin(f, a, "Create", &request.base,
 		&containerd__task__v2__create_task_response__descriptor);
 }
@@ -190,6 +191,7 @@ struct answer exec(struct fixture *f, char *exec_id)
 	request.id = task_id;
 	request.exec_id = exec_id;
 	request.spec = &any;
+	request.stdout = request.stderr = f->output;
 	return call(f, "Exec", &request.base, NULL);
 }
 
@@ -296,6 +298,7 @@ int fixture_set_up(void **data)
 	script(f, "");
 	task_id = c1;
 
+	f->cli.name_space = "default";
 	f->shim = (struct shim){.cli = &f->cli, .socket_path = "/none", .run_root = f->run_root};
 	assert_int_equal(loop_new(&f->shim.loop), 0);
 	start_containerd(f);

@@ -28,6 +28,7 @@ enum { LIMIT_S = 30 };
 struct fixture {
 	char dir[40], run_root[64], bundle[64], config[64], address[64], events_address[64],
 		script[FAKE_AGENT_SCRIPT_SIZE];
+	char output[512]; /* stdout and stderr of what is created or added; "": none */
 	struct cli cli;
 	struct shim shim;
 	struct ttrpc_client *client;

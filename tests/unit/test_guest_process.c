@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/path.h"
-#include "runtime/fifo.h"
 #include "runtime/guest_process.h"
 #include "wire/dial.h"
 #include "wire/message.h"
@@ -557,44 +556,6 @@ static void a_container_killed_before_its_start_has_an_exit(void **state)
 	assert_int_equal(f->p->exit_status, EXIT_STATUS);
 }
 
-static void only_fifos_are_stdio(void **state)
-{
-	struct fixture *f = *state;
-	char regular[64], fifo_url[64];
-	const struct {
-		const char *path;
-		int code;
-	} rows[] = {
-		{"binary:///usr/bin/logger?a=b", ENOTSUP},
-		{"file:///tmp/x", ENOTSUP},
-		{"relative", EINVAL},
-		{"/nonexistent/fifo", ENOENT},
-		{regular, EINVAL},
-		{fifo_url, 0},
-		{"", 0},
-	};
-
-	snprintf(regular, sizeof(regular), "%s/regular", f->dir);
-	snprintf(fifo_url, sizeof(fifo_url), "fifo://%s", f->out);
-	assert_int_equal(io_replace_file(AT_FDCWD, regular, 0600, "", 0), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct guest_process_config config = {.loop = f->loop,
-			.cid = "c1",
-			.eid = "",
-			.in = "",
-			.out = rows[i].path,
-			.err = "",
-			.on_exit = on_exit_told,
-			.data = f};
-		struct guest_process *p = NULL;
-		struct err err = ERR_INIT;
-
-		assert_int_equal(guest_process_new(&config, &p, &err), -rows[i].code);
-		assert_true(err_is_set(&err) == (rows[i].code != 0));
-		guest_process_free(p);
-	}
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -611,7 +572,6 @@ int main(void)
 		TEST(an_abort_while_starting_answers_the_start),
 		TEST(a_terminal_has_no_stderr_and_keeps_an_early_size),
 		TEST(a_container_killed_before_its_start_has_an_exit),
-		TEST(only_fifos_are_stdio),
 	};
 
 	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -228,6 +229,66 @@ static void processes_are_killed_only_by_pid_and_start_time(void **data)
 	assert_int_equal(undo_processes(&undo, NS_PER_S, &err), 0);
 }
 
+/* Ends by itself with status 5, but only a while from now. */
+static pid_t start_writer(uint64_t *ret_start_time)
+{
+	struct procstat stat;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)poll(NULL, 0, 300);
+		_exit(5);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(procstat_read(pid, &stat), 0);
+	*ret_start_time = stat.start_time;
+	return pid;
+}
+
+static void loggers_may_end_by_themselves(void **data)
+{
+	struct fixture *f = *data;
+	struct state state = {.n_processes = 2};
+	struct undo undo = {.layout = &f->layout, .state = &state};
+	uint64_t start_times[2];
+	pid_t writer = start_writer(&start_times[0]), sleeper = start_sleeper(&start_times[1]);
+	int status;
+
+	state.processes[0] = (struct state_process){STATE_ROLE_LOGGER, writer, start_times[0]};
+	state.processes[1] = (struct state_process){STATE_ROLE_LOGGER, sleeper, start_times[1]};
+	assert_int_equal(undo_processes(&undo, 2 * NS_PER_S, NULL), 0);
+	assert_int_equal(waitpid(writer, &status, 0), writer);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+	assert_int_equal(waitpid(sleeper, &status, 0), sleeper);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void what_has_ended_is_forgotten(void **data)
+{
+	struct fixture *f = *data;
+	struct state *state, *read;
+
+	assert_int_equal(state_new(f->layout.run_dir, "c1", "/o", &state), 0);
+	assert_int_equal(state_note_process(state, "shim", 40, 1), 0);
+	assert_int_equal(state_note_process(state, STATE_ROLE_LOGGER, 41, 2), 0);
+	assert_int_equal(state_note_process(state, STATE_ROLE_LOGGER, 42, 3), 0);
+	/* Another process with that pid. */
+	assert_int_equal(state_forget_process(state, 41, 3), 0);
+	assert_int_equal(state->n_processes, 3);
+	assert_int_equal(state_forget_process(state, 41, 2), 0);
+	assert_int_equal(state_load(f->layout.run_dir, &read, NULL), 0);
+	assert_int_equal(read->n_processes, 2);
+	assert_int_equal(read->processes[0].pid, 40);
+	assert_int_equal(read->processes[1].pid, 42);
+	state_free(read);
+	/* There is no end of them. */
+	for (int i = 0; i < STATE_MAX_PROCESSES; i++) {
+		assert_int_equal(state_note_process(state, STATE_ROLE_LOGGER, 100 + i, 1), 0);
+		assert_int_equal(state_forget_process(state, 100 + i, 1), 0);
+	}
+	state_free(state);
+}
+
 static void files_outside_the_sandbox_are_not_touched(void **data)
 {
 	struct fixture *f = *data;
@@ -321,6 +382,8 @@ int main(void)
 		cmocka_unit_test(reading_survives_the_lack_of_memory),
 		cmocka_unit_test_setup_teardown(
 			processes_are_killed_only_by_pid_and_start_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(loggers_may_end_by_themselves, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_has_ended_is_forgotten, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			files_outside_the_sandbox_are_not_touched, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
