@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "shim/address.h"
+#include "shim/bootstrap.h"
 #include "shim/group.h"
+#include "shim/input.h"
 #include "shim/roles.h"
 
 enum { OOM_SCORE_MAX = 1000, OOM_TEXT_MAX = 32, LISTEN_FD = 3 };
@@ -140,15 +142,29 @@ static int join_daemon(const struct cli *cli, const char *path, const char *id, 
 		cli->id, id, cli->name_space);
 }
 
+/* containerd takes all of stdout as the answer: no newline. */
+static int print_answer(struct slice params, const char *address, struct err *err)
+{
+	auto_buf struct buf answer = BUF_INIT;
+	int r = bootstrap_answer(params, getenv("MAX_SHIM_VERSION"), address, &answer);
+
+	if (r == 0)
+		r = io_write_full(STDOUT_FILENO, answer.data + answer.start, buf_len(&answer));
+	return r < 0 ? err_sys(err, -r, "print the address") : 0;
+}
+
 int start_run(const struct cli *cli, const char *program, struct err *err)
 {
+	auto_buf struct buf params = BUF_INIT;
 	auto_free char *id = NULL;
 	char path[ADDRESS_PATH_SIZE], address[ADDRESS_PATH_SIZE + 8];
 	bool joins;
 	int r;
 
 	note_begin();
-	r = group_find(".", cli->id, &id, &joins, err);
+	r = input_read(&params, err);
+	if (r == 0)
+		r = group_find(".", cli->id, &id, &joins, err);
 	if (r < 0)
 		return r;
 	address_of(cli->address, cli->name_space, id, path);
@@ -158,8 +174,5 @@ int start_run(const struct cli *cli, const char *program, struct err *err)
 		r = write_text("address", address, err);
 	if (r < 0)
 		return r;
-	/* containerd takes all of stdout as the address: no newline. */
-	if (fputs(address, stdout) < 0 || fflush(stdout) != 0)
-		return err_sys(err, errno, "print the address");
-	return 0;
+	return print_answer(buf_slice(&params), address, err);
 }
