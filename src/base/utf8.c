@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 size_t utf8_sequence(const void *p, size_t len)
 {
 	const uint8_t *s = p;
@@ -80,4 +83,26 @@ int utf8_clean(struct slice text, struct buf *out)
 		at += n ? n : 1;
 	}
 	return r < 0 ? r : buf_append(out, text.p + from, at - from);
+}
+
+/* C0, DEL and C1. */
+static bool is_control(const uint8_t *s, size_t n)
+{
+	return n == 1 ? s[0] < 0x20 || s[0] == 0x7f : n == 2 && s[0] == 0xc2 && s[1] < 0xa0;
+}
+
+void utf8_make_printable(char *text)
+{
+	for (size_t left = strlen(text); left > 0;) {
+		size_t n = utf8_sequence(text, left);
+
+		if (n == 0) {
+			*text = '?';
+			n = 1;
+		} else if (is_control((const uint8_t *)text, n)) {
+			memset(text, ' ', n);
+		}
+		text += n;
+		left -= n;
+	}
 }

@@ -14,3 +14,7 @@ size_t utf8_encode(uint32_t code_point, char to[static 4]);
 
 /* Appends text, but for each byte that is not UTF-8, or NUL, U+FFFD. -ENOMEM. */
 int utf8_clean(struct slice text, struct buf *out) must_check;
+
+/* For text of others that a person will read: control characters (with which a terminal can be
+ * driven and a line of a log forged) become spaces, bytes that are not UTF-8 become '?'. */
+void utf8_make_printable(char *text);

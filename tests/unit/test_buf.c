@@ -207,6 +207,30 @@ static void utf8_is_what_rfc_3629_says(void **state)
 		assert_int_equal(utf8_sequence(bad[i], strlen(bad[i])), 0);
 }
 
+static void texts_of_others_are_made_printable(void **state)
+{
+	static const char *const rows[][2] = {
+		{"", ""},
+		{"plain ~ text", "plain ~ text"},
+		{"\033[2Ja\r\nb\t\x7f", " [2Ja  b  "},
+		{"\xc2\x9b"
+		 "31mred",
+			"  31mred"},
+		{"\xc2\xa0\xc3\xa4\xe2\x82\xac", "\xc2\xa0\xc3\xa4\xe2\x82\xac"},
+		{"\xff\xc3", "??"},
+		{"a\xe2\x82", "a??"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[32];
+
+		memcpy(text, rows[i][0], strlen(rows[i][0]) + 1);
+		utf8_make_printable(text);
+		assert_string_equal(text, rows[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +243,7 @@ int main(void)
 		cmocka_unit_test(a_failed_append_leaves_the_buf_as_it_was),
 		cmocka_unit_test(slices_become_strings_only_if_they_are),
 		cmocka_unit_test(utf8_is_what_rfc_3629_says),
+		cmocka_unit_test(texts_of_others_are_made_printable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
