@@ -18,6 +18,12 @@
  */
 enum { ATTEMPT_S = 2, MAX_RETRY_MS = 50 };
 
+/*
+ * The largest replies are lists, as of routes (5,000 fit), and a chunk of output (64 KiB). With what
+ * its buffer and its decoded form may take, a reply of this size costs the shim 3 MiB.
+ */
+enum { REPLY_MAX = 512 << 10 };
+
 /* Which of the configured time limits a method has. */
 enum limit { LIMIT_NONE, LIMIT_HEALTH, LIMIT_GENERAL };
 
@@ -101,6 +107,8 @@ static void on_dialled(void *data, int fd, const struct err *err)
 	r = ttrpc_client_new(agent->loop, fd, on_closed, agent, &agent->client);
 	if (r < 0)
 		err_sys(&failed, -r, "connect to the agent");
+	else
+		ttrpc_client_limit_replies(agent->client, REPLY_MAX);
 	agent->connected(agent->data, r < 0 ? &failed : NULL);
 }
 

@@ -9,7 +9,8 @@
 #include "runtime/stream.h"
 #include "wire/message.h"
 
-enum { HURRY_S = 10 };
+/* container_pipe_size is at most 1 MiB; the rest is for what lies between the pipe and us. */
+enum { HURRY_S = 10, AFTER_KILL_MAX = 8 << 20 };
 
 struct stream_out {
 	struct stream_config config;
@@ -21,6 +22,7 @@ struct stream_out {
 	struct agent_pending *call; /* owned; NULL: none in flight */
 	struct buf chunk;	    /* read from the guest, not yet written */
 	bool is_hurried, has_ended;
+	size_t n_after_kill; /* bytes that came since is_hurried */
 	stream_ended_fn *ended;
 	void *data; /* borrowed from the owner */
 };
@@ -113,6 +115,21 @@ static void on_impatient(void *data)
 	read_next(s);
 }
 
+/* More than was asked for; or more after the process was killed than its pipe can have held. */
+static bool is_absurd(struct stream_out *s, size_t len)
+{
+	const char *what = len > STREAM_CHUNK_SIZE
+				   ? "the guest sends more output than was asked for"
+				   : "a killed process goes on writing";
+
+	if (s->is_hurried)
+		s->n_after_kill += len;
+	if (len <= STREAM_CHUNK_SIZE && s->n_after_kill <= AFTER_KILL_MAX)
+		return false;
+	log_write(LOG_WARN, "stdio", what, "cid", s->config.cid, "exec", s->config.eid, NULL);
+	return true;
+}
+
 static void on_read(void *data, const ProtobufCMessage *reply, const struct err *err)
 {
 	struct stream_out *s = data;
@@ -121,7 +138,7 @@ static void on_read(void *data, const ProtobufCMessage *reply, const struct err 
 
 	s->call = NULL;
 	/* An error ends the stream too: upstream's agent answers the end of a terminal with one. */
-	if (err || r->data.len == 0 || r->data.len > STREAM_CHUNK_SIZE) {
+	if (err || r->data.len == 0 || is_absurd(s, r->data.len)) {
 		end(s);
 		return;
 	}

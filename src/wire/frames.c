@@ -12,7 +12,7 @@ enum {
 
 void frames_init(struct frames *f, int fd)
 {
-	*f = (struct frames){.fd = fd};
+	*f = (struct frames){.fd = fd, .max_in = TTRPC_MAX_PAYLOAD};
 }
 
 void frames_fini(struct frames *f)
@@ -126,7 +126,7 @@ enum frame_kind frames_next(struct frames *f, struct ttrpc_header *ret, struct s
 		return FRAME_NONE;
 	h = ttrpc_header_decode(buf_slice(&f->in).p);
 	len = buf_len(&f->in) - TTRPC_HEADER_SIZE;
-	if (h.len > TTRPC_MAX_PAYLOAD) {
+	if (h.len > f->max_in) {
 		if (len > h.len)
 			len = h.len;
 		f->skip = h.len - len;

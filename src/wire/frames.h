@@ -19,6 +19,7 @@ struct frames {
 	struct buf in;	 /* received; the frame last taken is still at its start */
 	size_t n_taken;	 /* bytes of that frame */
 	uint64_t skip;	 /* bytes of a too large frame still to be read and forgotten */
+	uint32_t max_in; /* a received payload over this is too large */
 	struct buf out;	 /* to be sent, and the frame being made */
 	size_t n_ready;	 /* bytes in out in front of that frame */
 	uint64_t n_sent; /* bytes, ever */
@@ -30,7 +31,7 @@ enum frame_kind {
 	FRAME_TOO_LARGE, /* header only; its payload will be skipped */
 };
 
-/* Takes fd over. */
+/* Takes fd over. max_in is TTRPC_MAX_PAYLOAD and may be made less before the first byte is read. */
 void frames_init(struct frames *f, int fd);
 void frames_fini(struct frames *f);
 

@@ -11,13 +11,15 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/list.h"
+#include "base/utf8.h"
 #include "ttrpc.pb-c.h"
 #include "wire/deadlines.h"
 #include "wire/frames.h"
 #include "wire/message.h"
 #include "wire/status.h"
 
-enum { FILLS_PER_ROUND = 16, REPLY_BUDGET = 16 << 20 };
+/* What a decoded reply may take, as a multiple of its greatest size on the wire. */
+enum { FILLS_PER_ROUND = 16, BUDGET_FACTOR = 4 };
 /* ttrpc.Request.payload, ttrpc.Response.payload */
 enum { REQUEST_PAYLOAD = 3, RESPONSE_PAYLOAD = 2 };
 
@@ -173,6 +175,7 @@ static int finish_with(struct ttrpc_pending *pending, const Ttrpc__Status *statu
 			known ? (uint8_t)status->code : WIRE_UNKNOWN, "%s",
 			status->message && status->message[0] ? status->message
 							      : wire_status_name(status->code));
+		utf8_make_printable(failure.msg);
 		pending_finish(pending, NULL, &failure);
 		return 0;
 	}
@@ -190,7 +193,7 @@ static int handle_response(struct ttrpc_client *client, const struct ttrpc_heade
 	struct slice frame, struct err *err)
 {
 	struct ttrpc_pending *pending = find_pending(client, h->stream);
-	struct message_budget budget = {.limit = REPLY_BUDGET};
+	struct message_budget budget = {.limit = BUDGET_FACTOR * (size_t)client->frames.max_in};
 	ProtobufCMessage *response;
 	struct slice payload;
 	int r;
@@ -317,6 +320,11 @@ void ttrpc_client_free(struct ttrpc_client *client)
 	client->is_freed = true;
 	if (!client->is_busy)
 		release(client);
+}
+
+void ttrpc_client_limit_replies(struct ttrpc_client *client, uint32_t max_size)
+{
+	client->frames.max_in = max_size;
 }
 
 static uint32_t take_stream(struct ttrpc_client *client)

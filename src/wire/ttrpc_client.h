@@ -34,6 +34,11 @@ int ttrpc_client_new(struct loop *loop, int fd, ttrpc_closed_fn *closed, void *d
  * NULL is fine. */
 void ttrpc_client_free(struct ttrpc_client *client);
 
+/* A reply over max_size bytes closes the connection, as does one that would take four times that
+ * when it is decoded. TTRPC_MAX_PAYLOAD (wire/ttrpc.h) at first; to be called before the first call.
+ */
+void ttrpc_client_limit_replies(struct ttrpc_client *client, uint32_t max_size);
+
 /*
  * request is borrowed during the call. timeout_ns 0: none, else it is both sent to the peer and
  * kept here (a late reply is then ignored). reply_desc NULL: the reply's content is ignored

@@ -236,6 +236,7 @@ static void a_status_becomes_an_error(void **state)
 		{WIRE_DEADLINE_EXCEEDED, "timeout", ETIMEDOUT, WIRE_DEADLINE_EXCEEDED, "timeout"},
 		{WIRE_INTERNAL, "", EIO, WIRE_INTERNAL, "INTERNAL"},
 		{WIRE_INTERNAL, "100%s %n", EIO, WIRE_INTERNAL, "100%s %n"},
+		{WIRE_INTERNAL, "\033[2J\r\nlevel=error", EIO, WIRE_INTERNAL, " [2J  level=error"},
 		{17, "new", EIO, WIRE_UNKNOWN, "new"},
 		{256, "as uint8_t this is 0", EIO, WIRE_UNKNOWN, "as uint8_t this is 0"},
 		{-1, "", EIO, WIRE_UNKNOWN, "UNKNOWN"},
