@@ -33,7 +33,7 @@ static int run_kill_all(void *data, struct job_report *report, struct err *err)
 	const struct kill_all *all = data;
 
 	(void)report;
-	return launch_kill_cgroup(all->cgroup, all->signo, err);
+	return launch_kill_cgroup(all->cgroup, err);
 }
 
 static void on_killed_all(void *data, const struct err *err, uint32_t n_steps)

@@ -1,36 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * cgroup v2 directories: made, filled, emptied and removed. Paths are relative to the directory
- * that the hierarchy is mounted on (root), with or without a leading "/", without "." and ".."; the
- * hierarchy itself is refused.
+ * A cgroup: the same path in every hierarchy that is mounted (cgroup_layout.h). Made, filled,
+ * emptied and removed as one thing. Paths are relative to the hierarchies, with or without a leading
+ * "/", without "." and ".."; the root is refused.
  *
  * What waits says so; it is for jobs, never for the event loop.
  */
 #include <stdbool.h>
 
-#include "base/err.h"
+#include "linux/cgroup_layout.h"
 
-/* An O_PATH fd of the root; -EOPNOTSUPP if it is no cgroup v2. */
-int cgroup_open_root(const char *root, struct err *err) must_check;
+/* A zeroed one is closed. */
+struct cgroup {
+	const struct cgroup_layout *layout; /* borrowed; NULL: closed */
+	int fds[CGROUP_HIERARCHIES_MAX];    /* owned: its directories; -1: it is not there */
+};
 
 /*
- * Makes the directory, and its parents with every controller passed on to their children (one that
- * cannot be is left out: a limit that needs it then finds no file). The last directory must be new:
- * -EEXIST if it is there and has processes; an empty one is replaced. Returns an fd of it.
+ * Makes it in every hierarchy, and its parents. -EEXIST if it is there and has processes (nothing is
+ * made then); an empty one is replaced. What fails half-way is left for cgroup_remove.
  */
-int cgroup_create(int root_fd, const char *path, struct err *err) must_check;
-/* -ENOENT if it is not there. */
-int cgroup_open(int root_fd, const char *path) must_check;
+int cgroup_create(const struct cgroup_layout *layout, const char *path, struct cgroup *ret,
+	struct err *err) must_check;
+/* Where it is; -ENOENT if it is nowhere. */
+int cgroup_open(const struct cgroup_layout *layout, const char *path, struct cgroup *ret,
+	struct err *err) must_check;
+void cgroup_close(struct cgroup *c);
+#define auto_cgroup __attribute__((cleanup(cgroup_close)))
 
-/* Moves the calling process. */
-int cgroup_join(int cgroup_fd) must_check;
-/* Whether there are processes in it or below it. */
-int cgroup_is_populated(int cgroup_fd, bool *ret) must_check;
-/* Sends signo to every process in it and below; frozen meanwhile, so that none escapes by forking.
- * SIGKILL goes by cgroup.kill where the kernel has it (5.14). */
-int cgroup_signal(int cgroup_fd, int signo) must_check;
+/* Moves the calling process. but_unified: it is in v2's directory already, by birth. */
+int cgroup_join(const struct cgroup *c, bool but_unified) must_check;
 
-/* Kills everything in it, waits (on events, until deadline_ns of CLOCK_MONOTONIC) for the end of
+/* The directory (borrowed) that has the controller's files, and whether they are v2's; -1 if the
+ * machine has no such controller. (v2's directory may lack the files too.) */
+int cgroup_fd_of(const struct cgroup *c, enum cgroup_controller which, bool *ret_unified);
+/* v2's directory, borrowed; -1 without v2. */
+int cgroup_fd_of_unified(const struct cgroup *c);
+
+/* Kills everything in it, frozen or not, waits (until deadline_ns of CLOCK_MONOTONIC) for the end of
  * that, and removes it with whatever cgroups were made below it. 0 also if it is not there. */
-int cgroup_remove(int root_fd, const char *path, int64_t deadline_ns, struct err *err) must_check;
+int cgroup_remove(const struct cgroup_layout *layout, const char *path, int64_t deadline_ns,
+	struct err *err) must_check;

@@ -29,20 +29,30 @@ static void skip_all(const char *reason)
 	exit(77);
 }
 
-void fixture_require(void)
+void fixture_require_namespace(void)
 {
-	auto_free char *controllers = NULL;
+	static bool done;
 
+	if (done)
+		return;
 	if (geteuid() != 0)
 		skip_all("needs root");
-	if (access(BUSYBOX, X_OK) < 0)
-		skip_all("needs " BUSYBOX " (package busybox-static)");
-	if (asprintf(&controllers, "%s/cgroup.procs", launch_get_cgroup_root()) < 0)
-		skip_all("no memory");
-	if (access(controllers, W_OK) < 0)
-		skip_all("needs a writable cgroup v2");
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		skip_all("needs a mount namespace of its own");
+	done = true;
+}
+
+void fixture_require(void)
+{
+	const struct cgroup_layout *layout;
+
+	fixture_require_namespace();
+	layout = launch_get_cgroup_layout(NULL);
+	if (access(BUSYBOX, X_OK) < 0)
+		skip_all("needs " BUSYBOX " (package busybox-static)");
+	for (size_t i = 0; !layout || i < layout->n_hierarchies; i++)
+		if (!layout || access(layout->hierarchies[i].mount_point, W_OK) < 0)
+			skip_all("needs writable cgroups");
 }
 
 static void make_rootfs(const struct fixture *f)
@@ -141,12 +151,16 @@ static void check_no_mounts(const struct fixture *f)
 
 static void check_no_cgroups(const struct fixture *f)
 {
+	const struct cgroup_layout *layout = launch_get_cgroup_layout(NULL);
 	char path[4 * PATH_SIZE];
 
-	snprintf(path, sizeof(path), "%s%s", launch_get_cgroup_root(), f->cgroup);
-	/* Only the parent, which is nobody's: an rmdir that fails finds a container's in it. */
-	if (rmdir(path) < 0 && errno != ENOENT)
-		fail_msg("cgroups are left below %s", path);
+	for (size_t i = 0; i < layout->n_hierarchies; i++) {
+		snprintf(path, sizeof(path), "%s%s", layout->hierarchies[i].mount_point, f->cgroup);
+		/* Only the parent, which is nobody's: an rmdir that fails finds a container's in
+		 * it. */
+		if (rmdir(path) < 0 && errno != ENOENT)
+			fail_msg("cgroups are left below %s", path);
+	}
 }
 
 int fixture_tear_down(void **state)

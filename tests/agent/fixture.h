@@ -2,8 +2,8 @@
 #pragma once
 /*
  * An agent to test: the built kata-agent as an ordinary process, with a directory, a socket and
- * cgroups of its own, and a client on a loop. Needs root, and cgroup v2 somewhere below
- * /sys/fs/cgroup; main() leaves with 77 where it is missing.
+ * cgroups of its own, and a client on a loop. Needs root, and cgroups that can be
+ * written to; main() leaves with 77 where they are missing.
  *
  * Containers run a root file system that holds the machine's static busybox. What a test did not
  * remove itself must be gone when the agent has been stopped: tear-down checks that.
@@ -37,6 +37,8 @@ struct fixture {
 
 /* Unshares mounts, or exits 77 with the reason. Before cmocka runs. */
 void fixture_require(void);
+/* The first half of it: for who changes the mounts before the second. */
+void fixture_require_namespace(void);
 int fixture_set_up(void **state);
 int fixture_tear_down(void **state);
 

@@ -23,7 +23,7 @@
 
 enum { LIMIT_S = 10 };
 
-static char dir[32], pod_cgroup[48], cgroup[64];
+static char dir[32], cgroup[64];
 char rig_root[64];
 const char *rig_cgroup = cgroup;
 struct loop *rig_loop;
@@ -42,9 +42,23 @@ static int set_up(void **state)
 	if (!mkdtemp(dir) || mount("rig", dir, "tmpfs", 0, NULL) < 0)
 		return -1;
 	snprintf(rig_root, sizeof(rig_root), "%s/root", dir);
-	snprintf(pod_cgroup, sizeof(pod_cgroup), "%s%s-cgroup", launch_get_cgroup_root(), dir + 4);
 	snprintf(cgroup, sizeof(cgroup), "%s-cgroup/c1", dir + 4);
 	return loop_new(&rig_loop);
+}
+
+/* The parent of the container's, which nobody else removes. */
+static int remove_pod_cgroup(void)
+{
+	const struct cgroup_layout *layout = launch_get_cgroup_layout(NULL);
+	char path[CGROUP_MOUNT_POINT_SIZE + sizeof(dir) + 16];
+
+	for (size_t i = 0; layout && i < layout->n_hierarchies; i++) {
+		snprintf(path, sizeof(path), "%s%s-cgroup", layout->hierarchies[i].mount_point,
+			dir + 4);
+		if (rmdir(path) < 0 && errno != ENOENT)
+			return -1;
+	}
+	return 0;
 }
 
 static int tear_down(void **state)
@@ -53,7 +67,7 @@ static int tear_down(void **state)
 	rig_settle();
 	loop_free(rig_loop);
 	umount2(dir, MNT_DETACH);
-	if (rmdir(pod_cgroup) < 0 && errno != ENOENT)
+	if (remove_pod_cgroup() < 0)
 		return -1;
 	return rmdir(dir);
 }

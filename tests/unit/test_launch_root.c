@@ -316,41 +316,6 @@ static void cgroup_is_readonly_unless_asked(void **state)
 	assert_prints((struct plan){.mounts = rw, .in_cgroup = true}, script, "0::/\nrw\n");
 }
 
-static bool has_controllers(void)
-{
-	auto_buf struct buf b = BUF_INIT;
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/cgroup.controllers", launch_get_cgroup_root());
-	return io_read_file(AT_FDCWD, path, 4096, &b) == 0 && strstr(buf_str(&b), "memory") &&
-	       strstr(buf_str(&b), "pids") && strstr(buf_str(&b), "cpu ");
-}
-
-static void limits_hold(void **state)
-{
-	struct plan plan = {
-		.in_cgroup = true,
-		.mounts = "{\"destination\":\"/cg\",\"type\":\"cgroup\",\"options\":[\"ro\"]}",
-		.linux_members =
-			",\"resources\":{\"memory\":{\"limit\":33554432,\"reservation\":4096},"
-			"\"cpu\":{\"shares\":1024,\"quota\":20000,\"period\":50000},"
-			"\"pids\":{\"limit\":6}}",
-	};
-
-	(void)state;
-	if (!has_controllers()) {
-		print_message("skipped: no memory, cpu and pids controllers in cgroup v2 here\n");
-		skip();
-	}
-	assert_prints(plan, "cd /cg; cat memory.max memory.low cpu.weight cpu.max pids.max",
-		"33554432\n4096\n39\n20000 50000\n6\n");
-	assert_prints(plan,
-		"exec 2>/dev/null; (dd if=/dev/zero of=/dev/null bs=64M count=1); echo $?",
-		"137\n");
-	rig_sh(plan, "for i in 1 2 3 4 5 6 7 8; do sleep 0.2 & done; wait", &out);
-	assert_non_null(strstr(out.output, "can't fork"));
-}
-
 static void guest_path(const char *name, char path[128])
 {
 	beside(name, path);
@@ -564,7 +529,6 @@ int main(void)
 		rig_test(a_readonly_root_has_writable_mounts),
 		rig_test(a_readonly_dev_is_filled_first),
 		rig_test(cgroup_is_readonly_unless_asked),
-		rig_test(limits_hold),
 		rig_test(links_in_the_image_lead_nowhere_else),
 		rig_test(a_dev_that_is_a_link_stays_inside),
 		rig_test(proc_and_sys_must_be_directories),

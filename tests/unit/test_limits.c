@@ -16,10 +16,17 @@
 
 static char dir[32];
 static int dir_fd = -1;
+/* Which version's files the directory has. */
+static struct cgroup_layout layout;
+static struct cgroup cgroup;
 
 static const char *const files[] = {"memory.max", "memory.low", "memory.swap.max", "cpu.weight",
 	"cpu.max", "cpuset.cpus", "cpuset.mems", "pids.max", "io.weight", "io.max",
-	"hugetlb.2MB.max"};
+	"hugetlb.2MB.max", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes",
+	"memory.soft_limit_in_bytes", "memory.swappiness", "memory.oom_control",
+	"memory.kmem.tcp.limit_in_bytes", "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us",
+	"cpu.rt_runtime_us", "cpu.rt_period_us", "blkio.weight", "blkio.throttle.write_bps_device",
+	"hugetlb.2MB.limit_in_bytes", "net_cls.classid", "net_prio.ifpriomap"};
 
 static int set_up(void **state)
 {
@@ -30,7 +37,18 @@ static int set_up(void **state)
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		close(openat(dir_fd, files[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	layout = (struct cgroup_layout){.hierarchies = {{.unified = true}}, .n_hierarchies = 1};
+	cgroup = (struct cgroup){.layout = &layout, .fds = {dir_fd}};
 	return dir_fd < 0 ? -1 : 0;
+}
+
+static int set_up_v1(void **state)
+{
+	int r = set_up(state);
+
+	layout.hierarchies[0] = (struct cgroup_hierarchy){
+		.controllers = (UINT32_C(1) << CGROUP_CONTROLLER_COUNT) - 1};
+	return r;
 }
 
 static int tear_down(void **state)
@@ -48,6 +66,14 @@ static void assert_file(const char *name, const char *expected)
 	assert_int_equal(io_read_file(dir_fd, name, 4096, &b), 0);
 	if (strcmp(buf_str(&b), expected) != 0)
 		fail_msg("%s: \"%s\", not \"%s\"", name, buf_str(&b), expected);
+}
+
+static void assert_starts(const char *name, const char *expected)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	assert_int_equal(io_read_file(dir_fd, name, 4096, &b), 0);
+	assert_memory_equal(buf_str(&b), expected, strlen(expected));
 }
 
 static Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
@@ -128,7 +154,7 @@ static void memory_files(void **state)
 		memory.swap = rows[i].swap;
 		memory.reservation = rows[i].reservation;
 		memory.swappiness = 60;
-		assert_int_equal(limits_apply(dir_fd, &resources, -1, NULL), 0);
+		assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
 		assert_file("memory.max", rows[i].max);
 		assert_file("memory.swap.max", rows[i].swap_max);
 		assert_file("memory.low", rows[i].low);
@@ -160,7 +186,7 @@ static void cpu_files(void **state)
 		cpu.period = rows[i].period;
 		cpu.cpus = (char *)(uintptr_t) "0-3";
 		cpu.mems = (char *)(uintptr_t) "";
-		assert_int_equal(limits_apply(dir_fd, &resources, -1, NULL), 0);
+		assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
 		assert_file("cpu.weight", rows[i].weight);
 		assert_file("cpu.max", rows[i].max);
 		assert_file("cpuset.cpus", "0-3");
@@ -191,14 +217,118 @@ static void pids_io_and_hugepages(void **state)
 	resources.hugepagelimits = huges;
 	huge.pagesize = (char *)(uintptr_t) "2MB";
 	huge.limit = 4 << 20;
-	assert_int_equal(limits_apply(dir_fd, &resources, -1, NULL), 0);
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
 	assert_file("pids.max", "42");
 	assert_file("io.weight", "default 4950");
 	assert_file("io.max", "8:16 wbps=1000");
 	assert_file("hugetlb.2MB.max", "4194304");
 	huge.pagesize = (char *)(uintptr_t) "../../x";
-	assert_int_equal(limits_apply(dir_fd, &resources, -1, &err), -EINVAL);
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, &err), -EINVAL);
 	assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
+}
+
+static void memory_files_of_v1(void **state)
+{
+	static const struct {
+		int64_t limit, swap, reservation;
+		const char *now, *max, *memsw, *soft;
+	} rows[] = {
+		{0, 0, 0, "9", "", "9", ""},
+		{1 << 20, 0, 0, "9", "1048576", "9", ""},
+		{1 << 20, 1 << 20, 4096, "9", "1048576", "1048576", "4096"},
+		{1 << 20, 3 << 20, -1, "9999999", "1048576", "3145728", "-1"},
+		{-1, 0, 0, "9", "-1", "-1", ""},
+		{1 << 20, -1, 0, "9", "1048576", "-1", ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		reset();
+		tear_down(NULL);
+		assert_int_equal(set_up_v1(state), 0);
+		assert_int_equal(
+			io_write_file(dir_fd, "memory.memsw.limit_in_bytes", rows[i].now), 0);
+		/* Ordinary files are not cut off by a shorter text. */
+		resources.memory = &memory;
+		memory.limit = rows[i].limit;
+		memory.swap = rows[i].swap;
+		memory.reservation = rows[i].reservation;
+		memory.kernel = 7;
+		assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+		assert_file("memory.limit_in_bytes", rows[i].max);
+		assert_starts("memory.memsw.limit_in_bytes", rows[i].memsw);
+		assert_file("memory.soft_limit_in_bytes", rows[i].soft);
+		assert_file("memory.max", "");
+	}
+	memory.swappiness = 101;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), -EINVAL);
+	memory.swappiness = 60;
+	memory.disableoomkiller = true;
+	memory.kerneltcp = 8192;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+	assert_file("memory.swappiness", "60");
+	assert_file("memory.oom_control", "1");
+	assert_file("memory.kmem.tcp.limit_in_bytes", "8192");
+}
+
+static void other_files_of_v1(void **state)
+{
+	Grpc__LinuxThrottleDevice throttle = GRPC__LINUX_THROTTLE_DEVICE__INIT;
+	Grpc__LinuxThrottleDevice *throttles[] = {&throttle};
+	Grpc__LinuxHugepageLimit huge = GRPC__LINUX_HUGEPAGE_LIMIT__INIT;
+	Grpc__LinuxHugepageLimit *huges[] = {&huge};
+	Grpc__LinuxNetwork network = GRPC__LINUX_NETWORK__INIT;
+	Grpc__LinuxInterfacePriority priority = GRPC__LINUX_INTERFACE_PRIORITY__INIT;
+	Grpc__LinuxInterfacePriority *priorities[] = {&priority};
+
+	(void)state;
+	reset();
+	resources.cpu = &cpu;
+	cpu.shares = 2048;
+	cpu.period = 50000;
+	cpu.quota = -1;
+	cpu.realtimeperiod = 1000000;
+	cpu.realtimeruntime = 950000;
+	resources.pids = &pids;
+	pids.limit = -1;
+	resources.blockio = &io;
+	io.weight = 5;
+	io.n_throttlewritebpsdevice = 1;
+	io.throttlewritebpsdevice = throttles;
+	throttle.major = 8;
+	throttle.minor = 16;
+	resources.n_hugepagelimits = 1;
+	resources.hugepagelimits = huges;
+	huge.pagesize = (char *)(uintptr_t) "2MB";
+	huge.limit = 4 << 20;
+	resources.network = &network;
+	network.classid = 0x10001;
+	network.n_priorities = 1;
+	network.priorities = priorities;
+	priority.name = (char *)(uintptr_t) "eth0";
+	priority.priority = 3;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+	assert_file("cpu.shares", "2048");
+	assert_file("cpu.cfs_period_us", "50000");
+	assert_file("cpu.cfs_quota_us", "-1");
+	assert_file("cpu.rt_period_us", "1000000");
+	assert_file("cpu.rt_runtime_us", "950000");
+	assert_file("pids.max", "max");
+	assert_file("blkio.weight", "10");
+	assert_file("blkio.throttle.write_bps_device", "8:16 0");
+	assert_file("hugetlb.2MB.limit_in_bytes", "4194304");
+	assert_file("net_cls.classid", "65537");
+	assert_file("net_prio.ifpriomap", "eth0 3");
+}
+
+static void cpus_that_cannot_be_had_fail_an_update_only(void **state)
+{
+	(void)state;
+	reset();
+	assert_int_equal(unlinkat(dir_fd, "cpuset.cpus", 0), 0);
+	resources.cpu = &cpu;
+	cpu.cpus = (char *)(uintptr_t) "0-3";
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_CREATE, -1, NULL), 0);
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), -ENOENT);
 }
 
 static void a_missing_controller_is_named(void **state)
@@ -210,12 +340,12 @@ static void a_missing_controller_is_named(void **state)
 	assert_int_equal(unlinkat(dir_fd, "pids.max", 0), 0);
 	resources.pids = &pids;
 	pids.limit = -1;
-	assert_int_equal(limits_apply(dir_fd, &resources, -1, NULL), 0);
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
 	pids.limit = 7;
-	assert_int_equal(limits_apply(dir_fd, &resources, -1, &err), -ENOENT);
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, &err), -ENOENT);
 	assert_string_equal(
 		err.msg, "cannot limit pids.max to 7: the cgroup has no such controller");
-	assert_int_equal(limits_apply(dir_fd, NULL, -1, NULL), 0);
+	assert_int_equal(limits_apply(&cgroup, NULL, LIMITS_UPDATE, -1, NULL), 0);
 }
 
 static void limits_that_contradict_are_refused(void **state)
@@ -227,7 +357,7 @@ static void limits_that_contradict_are_refused(void **state)
 	resources.memory = &memory;
 	memory.swap = 5;
 	memory.limit = 6;
-	assert_int_equal(limits_apply(dir_fd, &resources, -1, &err), -EINVAL);
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, &err), -EINVAL);
 	assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
 }
 
@@ -239,6 +369,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(memory_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cpu_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pids_io_and_hugepages, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(memory_files_of_v1, set_up_v1, tear_down),
+		cmocka_unit_test_setup_teardown(other_files_of_v1, set_up_v1, tear_down),
+		cmocka_unit_test_setup_teardown(
+			cpus_that_cannot_be_had_fail_an_update_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_controller_is_named, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			limits_that_contradict_are_refused, set_up, tear_down),

@@ -9,6 +9,7 @@
 
 #include "agent/container/devices.h"
 #include "base/io.h"
+#include "linux/device_list.h"
 #include "wire/status.h"
 
 static const struct {
@@ -161,18 +162,49 @@ void device_policy_fini(struct device_policy *policy)
 	*policy = (struct device_policy){.rules = NULL};
 }
 
-int device_policy_apply(int cgroup_fd, const Grpc__Linux *linux_spec, struct err *err)
+static int attach_filter(const struct device_policy *policy, int unified_fd)
 {
-	struct device_policy policy = {.n_rules = 0};
 	struct device_filter filter = {.n_insns = 0};
-	int r = device_policy_make(linux_spec, &policy, err);
+	int r = device_filter_build(policy->rules, policy->n_rules, &filter);
 
+	if (r == 0)
+		r = device_filter_attach(&filter, unified_fd);
+	device_filter_fini(&filter);
+	return r;
+}
+
+static int write_list(const struct device_policy *policy, int dir_fd)
+{
+	struct device_list list = {.n_rules = 0};
+	int r = device_list_build(policy->rules, policy->n_rules, &list);
+
+	if (r == 0)
+		r = device_list_write(&list, dir_fd);
+	device_list_fini(&list);
+	return r;
+}
+
+int device_policy_apply(const struct cgroup *cgroup, const Grpc__Linux *linux_spec, struct err *err)
+{
+	int unified_fd = cgroup_fd_of_unified(cgroup), list_fd, r;
+	struct device_policy policy = {.n_rules = 0};
+	bool unified;
+
+	r = device_policy_make(linux_spec, &policy, err);
 	if (r < 0)
 		return r;
-	r = device_filter_build(policy.rules, policy.n_rules, &filter);
-	if (r == 0)
-		r = device_filter_attach(&filter, cgroup_fd);
-	device_filter_fini(&filter);
+	list_fd = cgroup_fd_of(cgroup, CGROUP_DEVICES, &unified);
+	r = unified_fd >= 0 ? attach_filter(&policy, unified_fd) : -ENOENT;
+	/* Also on a hybrid machine whose kernel has no such programs. */
+	if (r < 0 && list_fd >= 0 && !unified)
+		r = write_list(&policy, list_fd);
 	device_policy_fini(&policy);
+	if (r == -ENOENT)
+		return err_set(err, ENOENT,
+			"the devices of the container cannot be limited: there is neither cgroup "
+			"v2 nor v1's devices controller");
+	if (r == -ENOTSUP)
+		return err_set(err, ENOTSUP,
+			"the device rules of the container cannot be expressed in cgroup v1");
 	return r < 0 ? err_sys(err, -r, "limit the devices of the container") : 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * Which devices a container may use, on its cgroup (BPF; a kernel without CONFIG_CGROUP_BPF starts
- * no container: nothing else would keep one from the guest's own disks).
+ * Which devices a container may use, on its cgroup: by BPF where there is cgroup v2, else by v1's
+ * devices controller. A machine with neither (v2 without CONFIG_CGROUP_BPF) starts no container:
+ * nothing else would keep one from the guest's own disks.
  *
  * In order, the last rule that matches deciding: nothing; the spec's rules
  * (linux.resources.devices), or, if it has none, the devices it lists (hosts that clear the rules
@@ -10,6 +11,7 @@
  * that the guest itself runs from.
  */
 #include "agent/container/launch.h"
+#include "linux/cgroup.h"
 #include "linux/device_filter.h"
 
 struct device_policy {
@@ -23,5 +25,6 @@ int device_policy_make(
 	const Grpc__Linux *linux_spec, struct device_policy *ret, struct err *err) must_check;
 void device_policy_fini(struct device_policy *policy);
 
-/* Makes it and attaches it to the cgroup. */
-int device_policy_apply(int cgroup_fd, const Grpc__Linux *linux_spec, struct err *err) must_check;
+/* Makes it and attaches it to the cgroup. -ENOTSUP: see device_list.h. */
+int device_policy_apply(
+	const struct cgroup *cgroup, const Grpc__Linux *linux_spec, struct err *err) must_check;

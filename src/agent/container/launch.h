@@ -18,11 +18,12 @@
  * (The kernel lets an init end only when all processes of its pid namespace have been collected, so
  * a hold also holds up the end of a container that has execs.)
  *
- * Linux 5.12 is needed, and cgroup v2.
+ * Linux 5.12 is needed, and cgroups: v2, v1 or both.
  */
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "linux/cgroup.h"
 #include "loop/loop.h"
 #include "oci.pb-c.h"
 
@@ -57,7 +58,7 @@ struct launch_request {
 	int stdio[3];
 	const char
 		*rootfs; /* absolute guest path, without links, of the root directory (init only) */
-	const char *cgroup; /* path below the cgroup root, e.g. "/kata/abc"; made for an init, which
+	const char *cgroup;  /* path in every hierarchy, e.g. "/kata/abc"; made for an init, which
 			     * has it for itself; NULL: the agent's own (tests) */
 	int64_t deadline_ns; /* CLOCK_MONOTONIC; INT64_MAX: none */
 };
@@ -105,13 +106,21 @@ int launch_check_spec(const Grpc__Spec *spec, struct err *err) must_check;
 /* The part of it that is about a process; launch_start does this itself. */
 int launch_check_process(const Grpc__Process *process, struct err *err) must_check;
 
-/* Where cgroup v2 is mounted. By default /sys/fs/cgroup, or /sys/fs/cgroup/unified if only that is
- * one; path is borrowed for ever. */
-void launch_set_cgroup_root(const char *path);
-const char *launch_get_cgroup_root(void);
-
+/*
+ * The cgroups of containers, by the path that the launch was given. The hierarchies are those that
+ * are mounted when the first of these is called.
+ */
+const struct cgroup_layout *launch_get_cgroup_layout(struct err *err);
+int launch_open_cgroup(const char *cgroup, struct cgroup *ret, struct err *err) must_check;
 /* Kills everything in the container's cgroup, waits for its end (seconds at most; for a job, or
  * when the processes are known to have gone) and removes it; 0 also when it is not there. */
 int launch_remove_cgroup(const char *cgroup, struct err *err) must_check;
-/* Sends signo to every process in the cgroup (frozen meanwhile). Does not wait. */
-int launch_kill_cgroup(const char *cgroup, int signo, struct err *err) must_check;
+/* SIGKILL to every process in the cgroup, which goes on if it was frozen. Does not wait. */
+int launch_kill_cgroup(const char *cgroup, struct err *err) must_check;
+/* Stops all its processes, and waits for that (seconds at most, for a job; then they go on and it is
+ * -ETIMEDOUT); or lets them go on, at once. */
+int launch_freeze_cgroup(const char *cgroup, bool freeze, struct err *err) must_check;
+/* Changes what is set in resources, but for device rules. May wait for memory to be given back: for
+ * a job. */
+int launch_update_cgroup(
+	const char *cgroup, const Grpc__LinuxResources *resources, struct err *err) must_check;

@@ -1,51 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The container cgroups by path: what the rest of the agent does with them. */
-#include <linux/magic.h>
-#include <sys/vfs.h>
-
+#include "agent/container/limits.h"
 #include "agent/container/setup.h"
-#include "linux/cgroup.h"
+#include "linux/cgroup_freezer.h"
+#include "linux/cgroup_members.h"
 
-static const char *chosen_root; /* borrowed for ever */
+/* How long a freezing may take: a process in the middle of slow I/O is stopped after that. */
+#define FREEZE_NS (10 * NS_PER_S)
 
-void launch_set_cgroup_root(const char *path)
+/* Hierarchies are mounted before the agent starts; it asks once. */
+const struct cgroup_layout *launch_get_cgroup_layout(struct err *err)
 {
-	chosen_root = path;
+	static struct cgroup_layout layout;
+
+	if (layout.n_hierarchies == 0 && cgroup_layout_read(&layout, err) < 0)
+		return NULL;
+	return &layout;
 }
 
-const char *launch_get_cgroup_root(void)
+int launch_open_cgroup(const char *cgroup, struct cgroup *ret, struct err *err)
 {
-	static const char usual[] = "/sys/fs/cgroup", hybrid[] = "/sys/fs/cgroup/unified";
-	struct statfs fs;
+	const struct cgroup_layout *layout = launch_get_cgroup_layout(err);
 
-	if (chosen_root)
-		return chosen_root;
-	if (statfs(usual, &fs) == 0 && fs.f_type != CGROUP2_SUPER_MAGIC &&
-		statfs(hybrid, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
-		return hybrid;
-	return usual;
+	return layout ? cgroup_open(layout, cgroup, ret, err) : -ENOENT;
 }
 
 int launch_remove_cgroup(const char *cgroup, struct err *err)
 {
-	auto_fd int root_fd = cgroup_open_root(launch_get_cgroup_root(), err);
+	const struct cgroup_layout *layout = launch_get_cgroup_layout(err);
 
-	if (root_fd < 0)
-		return root_fd;
-	return cgroup_remove(root_fd, cgroup, clock_now_ns() + LAUNCH_REMOVE_NS, err);
+	if (!layout)
+		return -ENOENT;
+	return cgroup_remove(layout, cgroup, clock_now_ns() + LAUNCH_REMOVE_NS, err);
 }
 
-int launch_kill_cgroup(const char *cgroup, int signo, struct err *err)
+int launch_kill_cgroup(const char *cgroup, struct err *err)
 {
-	auto_fd int root_fd = cgroup_open_root(launch_get_cgroup_root(), err);
-	auto_fd int fd = -1;
-	int r;
+	auto_cgroup struct cgroup c = {.layout = NULL};
+	int r = launch_open_cgroup(cgroup, &c, err);
 
-	if (root_fd < 0)
-		return root_fd;
-	fd = cgroup_open(root_fd, cgroup);
-	if (fd < 0)
-		return err_sys(err, -fd, "open cgroup %s", cgroup);
-	r = cgroup_signal(fd, signo);
-	return r < 0 ? err_sys(err, -r, "signal the processes of cgroup %s", cgroup) : 0;
+	if (r < 0)
+		return r;
+	r = cgroup_kill(&c);
+	return r < 0 ? err_sys(err, -r, "kill the processes of cgroup %s", cgroup) : 0;
+}
+
+int launch_freeze_cgroup(const char *cgroup, bool freeze, struct err *err)
+{
+	auto_cgroup struct cgroup c = {.layout = NULL};
+	int r = launch_open_cgroup(cgroup, &c, err);
+
+	if (r < 0)
+		return r;
+	r = freeze ? cgroup_freeze(&c, clock_now_ns() + FREEZE_NS) : cgroup_thaw(&c);
+	if (r < 0)
+		return err_sys(err, -r, "%s cgroup %s", freeze ? "freeze" : "thaw", cgroup);
+	return 0;
+}
+
+int launch_update_cgroup(const char *cgroup, const Grpc__LinuxResources *resources, struct err *err)
+{
+	auto_cgroup struct cgroup c = {.layout = NULL};
+	int r = launch_open_cgroup(cgroup, &c, err);
+
+	return r < 0 ? r : limits_apply(&c, resources, LIMITS_UPDATE, -1, err);
 }

@@ -62,10 +62,9 @@ static int say_hello(const struct setup *setup, struct err *err)
 
 static int join_cgroup(struct setup *setup, struct err *err)
 {
-	int r = setup->cgroup_fd < 0 || setup->in_cgroup ? 0 : cgroup_join(setup->cgroup_fd);
+	int r = cgroup_join(&setup->cgroup, setup->born_in_cgroup);
 
-	close_fd(setup->cgroup_fd);
-	setup->cgroup_fd = -1;
+	cgroup_close(&setup->cgroup);
 	return r < 0 ? err_sys(err, -r, "join cgroup %s", setup->request.cgroup) : 0;
 }
 

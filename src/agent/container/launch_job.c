@@ -15,7 +15,7 @@
 #include "agent/container/seccomp_profile.h"
 #include "base/io.h"
 #include "base/path.h"
-#include "linux/cgroup.h"
+#include "linux/cgroup_dir.h"
 #include "linux/mountfd.h"
 #include "linux/process.h"
 
@@ -42,46 +42,54 @@ static int arrange_fds(struct setup *setup, struct err *err)
 	return r < 0 ? err_sys(err, -r, "arrange file descriptors") : 0;
 }
 
-static int make_cgroup(struct setup *setup, int root_fd, struct err *err)
+static int make_cgroup(struct setup *setup, const struct cgroup_layout *layout, struct err *err)
 {
 	int r = report_send(setup->sock_fd, REPORT_CGROUP, 1, NULL, 0);
 
 	if (r < 0)
 		return err_sys(err, -r, "report");
-	setup->cgroup_fd = cgroup_create(root_fd, setup->request.cgroup, err);
-	if (setup->cgroup_fd == -EEXIST)
+	r = cgroup_create(layout, setup->request.cgroup, &setup->cgroup, err);
+	if (r == -EEXIST)
 		(void)!report_send(setup->sock_fd, REPORT_CGROUP, 0, NULL, 0);
-	if (setup->cgroup_fd < 0)
-		return setup->cgroup_fd;
-	r = limits_apply(
-		setup->cgroup_fd, setup->request.spec->linux->resources, setup->sock_fd, err);
-	return r < 0 ? r : device_policy_apply(setup->cgroup_fd, setup->request.spec->linux, err);
+	if (r < 0)
+		return r;
+	r = limits_apply(&setup->cgroup, setup->request.spec->linux->resources, LIMITS_CREATE,
+		setup->sock_fd, err);
+	return r < 0 ? r : device_policy_apply(&setup->cgroup, setup->request.spec->linux, err);
+}
+
+/* A container that manages v2 cgroups itself has had to move its processes to one below. */
+static int open_inner_cgroup(struct setup *setup, struct err *err)
+{
+	int i = cgroup_layout_find_unified(setup->cgroup.layout), fd;
+
+	if (i < 0 || setup->cgroup.fds[i] < 0)
+		return 0;
+	fd = cgroup_dir_open(setup->cgroup.fds[i], "init");
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_sys(err, -fd, "open cgroup %s/init", setup->request.cgroup);
+	close_fd(setup->cgroup.fds[i]);
+	setup->cgroup.fds[i] = fd;
+	return 0;
 }
 
 static int open_cgroup(struct setup *setup, struct err *err)
 {
-	const char *root = launch_get_cgroup_root(), *path = setup->request.cgroup;
-	auto_free char *inner = NULL;
-	auto_fd int root_fd = -1;
+	const char *path = setup->request.cgroup;
+	const struct cgroup_layout *layout;
+	int r;
 
 	if (!path)
 		return 0;
-	root_fd = cgroup_open_root(root, err);
-	if (root_fd < 0)
-		return root_fd;
+	layout = launch_get_cgroup_layout(err);
+	if (!layout)
+		return -ENOENT;
 	if (setup->request.is_init)
-		return make_cgroup(setup, root_fd, err);
-	/* A container that manages cgroups itself has had to move its processes to one below. */
-	if (asprintf(&inner, "%s/init", path) < 0) {
-		inner = NULL;
-		return err_sys(err, ENOMEM, "cgroup %s", path);
-	}
-	setup->cgroup_fd = cgroup_open(root_fd, inner);
-	if (setup->cgroup_fd == -ENOENT)
-		setup->cgroup_fd = cgroup_open(root_fd, path);
-	if (setup->cgroup_fd < 0)
-		return err_sys(err, -setup->cgroup_fd, "open cgroup %s", path);
-	return 0;
+		return make_cgroup(setup, layout, err);
+	r = cgroup_open(layout, path, &setup->cgroup, err);
+	return r < 0 ? r : open_inner_cgroup(setup, err);
 }
 
 static int prepare(struct setup *setup, struct err *err)
@@ -124,6 +132,7 @@ static int enter_container(const struct setup *setup, struct err *err)
 
 static int clone_process(struct setup *setup, struct err *err)
 {
+	int unified_fd = cgroup_fd_of_unified(&setup->cgroup);
 	uint64_t flags;
 	pid_t pid;
 	int r = setup->request.is_init ? 0 : enter_container(setup, err);
@@ -132,12 +141,12 @@ static int clone_process(struct setup *setup, struct err *err)
 		r = namespaces_prepare_pid(&setup->request, &flags, err);
 	if (r < 0)
 		return r;
-	setup->in_cgroup = true;
-	pid = process_clone(flags | CLONE_PARENT, setup->cgroup_fd);
-	if (pid < 0 && pid != -ENOMEM && pid != -EAGAIN && setup->cgroup_fd >= 0) {
+	setup->born_in_cgroup = unified_fd >= 0;
+	pid = process_clone(flags | CLONE_PARENT, unified_fd);
+	if (pid < 0 && pid != -ENOMEM && pid != -EAGAIN && unified_fd >= 0) {
 		/* An older kernel, or a cgroup that takes nobody by birth: the process moves
-		 * itself. */
-		setup->in_cgroup = false;
+		 * itself, as it does into those of v1. */
+		setup->born_in_cgroup = false;
 		pid = process_clone(flags | CLONE_PARENT, -1);
 	}
 	if (pid == 0)
@@ -150,8 +159,7 @@ static int clone_process(struct setup *setup, struct err *err)
 
 void launch_job_run(const struct launch_request *request, int sock_fd)
 {
-	struct setup setup = {
-		.request = *request, .sock_fd = sock_fd, .cgroup_fd = -1, .console_fd = -1};
+	struct setup setup = {.request = *request, .sock_fd = sock_fd, .console_fd = -1};
 	struct err err = ERR_INIT;
 	int r;
 

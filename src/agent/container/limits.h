@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
-/* A spec's resources as cgroup v2 files. */
+/* A spec's resources as cgroup files, of v1 or v2 by controller. */
 #include "base/err.h"
+#include "linux/cgroup.h"
 #include "oci.pb-c.h"
+
+enum limits_use {
+	LIMITS_CREATE, /* a new cgroup: cpuset.cpus that cannot be had are only reported */
+	LIMITS_UPDATE, /* one with processes */
+};
 
 /*
  * Writes what is set. -1 means no limit, 0 not set (proto3 hosts cannot tell it from absent). A
- * limit whose controller is missing is an error, unless it asks for what holds anyway; cpuset.cpus
- * that cannot be had are only reported. Knobs that cgroup v2 does not have (kernel memory,
- * swappiness, OOM killer, real-time budgets, network classes) are ignored.
+ * limit whose controller is missing is an error, unless it asks for what holds anyway. Ignored are
+ * the limit of kernel memory (gone from Linux), leaf weights (gone as well), and on v2 what it does
+ * not have: TCP memory, swappiness, OOM killer, real-time budgets, network classes. Device rules are
+ * device_policy.h's.
  */
-int limits_apply(int cgroup_fd, const Grpc__LinuxResources *resources, int report_fd,
-	struct err *err) must_check;
+int limits_apply(const struct cgroup *cgroup, const Grpc__LinuxResources *resources,
+	enum limits_use use, int report_fd, struct err *err) must_check;
 
 /* cpu.shares (2 to 262144) to cpu.weight (1 to 10000), as runc did before 1.3.2. */
 uint64_t limits_cpu_weight(uint64_t shares);

@@ -11,8 +11,8 @@
 struct setup {
 	struct launch_request request; /* a copy; its fds are ours here */
 	int sock_fd;		       /* to the agent (report.h) */
-	int cgroup_fd;		       /* -1: none */
-	bool in_cgroup;		       /* the process was born in it */
+	struct cgroup cgroup;	       /* closed: none */
+	bool born_in_cgroup;	       /* in v2's directory of it */
 	int console_fd;		       /* a detached mount of the terminal, -1: none */
 	struct syscall_filter filter;
 };

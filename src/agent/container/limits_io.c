@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "agent/container/limits_place.h"
+#include "base/io.h"
+
+struct throttle {
+	const char *key, *v1_file;
+	Grpc__LinuxThrottleDevice *const *devices;
+	size_t n_devices;
+};
+
+static int put_throttle(const struct limits_place *p, const struct throttle *t)
+{
+	char text[LIMITS_TEXT_SIZE], rate[24];
+	int r = 0;
+
+	for (size_t i = 0; i < t->n_devices && r == 0; i++) {
+		const Grpc__LinuxThrottleDevice *d = t->devices[i];
+
+		snprintf(rate, sizeof(rate), "%" PRIu64, d->rate);
+		if (p->unified)
+			snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %s=%s", d->major,
+				d->minor, t->key, d->rate ? rate : "max");
+		else
+			snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %s", d->major,
+				d->minor, rate);
+		r = limits_put(p, p->unified ? "io.max" : t->v1_file, text);
+	}
+	return r;
+}
+
+/* BFQ takes OCI's scale of 10 to 1000, v2's io.weight 1 to 10000. */
+static int put_weight(const struct limits_place *p, uint32_t weight)
+{
+	unsigned int w = weight < 10 ? 10 : weight > 1000 ? 1000 : weight;
+	char text[LIMITS_TEXT_SIZE];
+
+	snprintf(text, sizeof(text), "%u", w);
+	if (p->fd >= 0 &&
+		io_write_file(p->fd, p->unified ? "io.bfq.weight" : "blkio.bfq.weight", text) == 0)
+		return 0;
+	if (!p->unified)
+		return limits_put(p, "blkio.weight", text);
+	snprintf(text, sizeof(text), "default %u", 1 + (w - 10) * 9999 / 990);
+	return limits_put(p, "io.weight", text);
+}
+
+int limits_put_io(const struct limits_target *target, const Grpc__LinuxBlockIO *io)
+{
+	struct limits_place p = limits_find(target, CGROUP_BLKIO);
+	const struct throttle throttles[] = {
+		{"rbps", "blkio.throttle.read_bps_device", io->throttlereadbpsdevice,
+			io->n_throttlereadbpsdevice},
+		{"wbps", "blkio.throttle.write_bps_device", io->throttlewritebpsdevice,
+			io->n_throttlewritebpsdevice},
+		{"riops", "blkio.throttle.read_iops_device", io->throttlereadiopsdevice,
+			io->n_throttlereadiopsdevice},
+		{"wiops", "blkio.throttle.write_iops_device", io->throttlewriteiopsdevice,
+			io->n_throttlewriteiopsdevice},
+	};
+	int r = io->weight > 0 ? put_weight(&p, io->weight) : 0;
+
+	for (size_t i = 0; i < io->n_weightdevice && r == 0; i++) {
+		const Grpc__LinuxWeightDevice *d = io->weightdevice[i];
+		char text[LIMITS_TEXT_SIZE];
+
+		snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %u", d->major, d->minor,
+			d->weight);
+		r = limits_put(&p, p.unified ? "io.bfq.weight" : "blkio.bfq.weight_device", text);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(throttles) && r == 0; i++)
+		r = put_throttle(&p, &throttles[i]);
+	return r;
+}
