@@ -8,6 +8,7 @@
 
 #include "agent/cgroup_path.h"
 #include "agent/exec.h"
+#include "agent/operation.h"
 #include "agent/rpc.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -68,6 +69,7 @@ int container_new(struct agent *agent, const char *id, const char *cgroup, struc
 		return err_sys(err, ENOMEM, "container");
 	c->agent = agent;
 	list_init(&c->removals);
+	list_init(&c->operations);
 	for (size_t i = 0; i < ARRAY_SIZE(c->ns_fds); i++)
 		c->ns_fds[i] = -1;
 	r = set_up(c, id, cgroup, err);
@@ -92,6 +94,8 @@ void container_free(struct container *c)
 
 	if (c->id && map_find(containers, c->id) == c)
 		(void)map_remove(containers, c->id);
+	operation_forget_all(c);
+	oom_watch_free(c->oom);
 	free_execs(c);
 	process_free(c->init);
 	if (!c->has_left)
@@ -229,6 +233,7 @@ void container_process_exited(void *owner)
 {
 	struct container *c = owner;
 
+	oom_watch_check(c->oom);
 	if (c->is_torn_down && is_dead(c))
 		finish_removal(c, NULL);
 }
@@ -287,6 +292,11 @@ static void cancel_launch(struct container *c)
 {
 	c->state = CONTAINER_REMOVING;
 	c->has_cgroup = false;
+	if (c->is_paused) {
+		/* On cgroup v1 it does not die before it goes on; it must not go on alive. */
+		(void)!process_signal(c->init, SIGKILL);
+		(void)!launch_freeze_cgroup(c->cgroup, false, NULL);
+	}
 	launch_cancel(take_ptr(&c->launch), on_undone, c);
 }
 
@@ -294,6 +304,8 @@ void container_remove(struct container *c, struct container_removal *removal)
 {
 	if (removal)
 		list_add(&c->removals, &removal->link);
+	if (operation_stop_all(c))
+		return;
 	switch (c->state) {
 	case CONTAINER_PREPARING:
 		/* Its end calls us again. */

@@ -13,11 +13,15 @@
  *	REMOVING   job: kill, unmount, delete             waits for it
  *	BROKEN     nothing; the removal failed            tear down again
  *
+ * An operation that is under way (operation.h) is broken off first. A paused container is CREATED or
+ * RUNNING still.
+ *
  * In every state the container is in the sandbox's map, so that no second one of the name is made.
  */
 #include "agent/agent.h"
 #include "agent/container/launch.h"
 #include "agent/job.h"
+#include "agent/oom.h"
 #include "agent/process.h"
 #include "agent/storages.h"
 #include "base/buf.h"
@@ -37,21 +41,25 @@ enum container_state {
 struct container {
 	struct agent *agent; /* borrowed */
 	char *id;	     /* owned */
-	char *cgroup;	     /* owned: below /sys/fs/cgroup */
+	char *cgroup;	     /* owned: the path in every hierarchy */
 	char *bundle;	     /* owned: <run_dir>/<id> */
 	char *rootfs;	     /* owned: <bundle>/rootfs, the container's root */
 	enum container_state state;
 	struct storage_set storages;
-	uint32_t n_begun;	     /* steps of the preparing job that may need undoing */
-	bool has_cgroup;	     /* its init has been launched and may live there */
-	bool has_left;		     /* storages_leave() was called */
-	bool is_torn_down;	     /* its processes are ending; with the last one it goes */
-	struct buf spec;	     /* the launched Grpc__Spec, encoded: compact, execs are rare */
-	struct process *init;	     /* owned; NULL once its exit has been waited for */
-	struct map execs;	     /* owned struct exec (exec.h), by exec id */
-	struct job *job;	     /* PREPARING, REMOVING */
-	struct launch *launch;	     /* LAUNCHING to STARTING */
-	int ns_fds[LAUNCH_NS_COUNT]; /* owned: what its init lives in */
+	uint32_t n_begun;	/* steps of the preparing job that may need undoing */
+	bool has_cgroup;	/* its init has been launched and may live there */
+	bool has_left;		/* storages_leave() was called */
+	bool is_torn_down;	/* its processes are ending; with the last one it goes */
+	struct buf spec;	/* the launched Grpc__Spec, encoded: compact, execs are rare */
+	struct process *init;	/* owned; NULL once its exit has been waited for */
+	struct map execs;	/* owned struct exec (exec.h), by exec id */
+	struct job *job;	/* PREPARING, REMOVING */
+	struct launch *launch;	/* LAUNCHING to STARTING */
+	struct list operations; /* struct operation: pause, resume, update, kill */
+	bool is_paused;
+	bool is_to_be_removed;			     /* when the operation under way has ended */
+	struct oom_watch *oom;			     /* NULL: not watched */
+	int ns_fds[LAUNCH_NS_COUNT];		     /* owned: what its init lives in */
 	struct ttrpc_call *create_call, *start_call; /* to be answered; NULL: none */
 	struct err failure;			     /* why it could not be created */
 	struct list removals;			     /* struct container_removal */

@@ -185,6 +185,7 @@ static void on_launched(void *data, const struct launch_result *result, const st
 	c->has_cgroup = true;
 	c->state = CONTAINER_CREATED;
 	keep_pid_namespace(c);
+	c->oom = oom_watch_new(c->agent, c);
 	log_write(LOG_INFO, "container", "container created", "cid", c->id, NULL);
 	span_call("create container", c->id, c->create_call);
 	ttrpc_call_on_cancel(c->create_call, NULL, NULL);

@@ -93,6 +93,9 @@ static int check(
 	if (c->state != CONTAINER_RUNNING || !c->init || c->init->exited)
 		return err_status(
 			err, EBUSY, WIRE_FAILED_PRECONDITION, "container %s is not running", c->id);
+	if (c->is_paused)
+		return err_status(
+			err, EBUSY, WIRE_FAILED_PRECONDITION, "container %s is paused", c->id);
 	if (!*id || strlen(id) > MAX_ID)
 		return err_status(
 			err, EINVAL, WIRE_INVALID_ARGUMENT, "an exec id has 1 to %d bytes", MAX_ID);

@@ -27,6 +27,13 @@ ttrpc_handler_fn rpc_exec_process;
 /* rpc_container.c */
 ttrpc_handler_fn rpc_start_container;
 ttrpc_handler_fn rpc_remove_container;
+/* rpc_resources.c */
+ttrpc_handler_fn rpc_pause_container;
+ttrpc_handler_fn rpc_resume_container;
+ttrpc_handler_fn rpc_update_container;
+ttrpc_handler_fn rpc_stats_container;
+/* oom.c */
+ttrpc_handler_fn rpc_get_oom_event;
 /* rpc_process.c */
 ttrpc_handler_fn rpc_signal_process;
 ttrpc_handler_fn rpc_wait_process;

@@ -4,6 +4,7 @@
 
 #include "agent.pb-c.h"
 #include "agent/container.h"
+#include "agent/operation.h"
 #include "agent/rpc.h"
 #include "wire/status.h"
 
@@ -19,57 +20,6 @@ static struct process *find_or_fail(
 		return p;
 	rpc_fail(call, &err);
 	return NULL;
-}
-
-/* Of the signal to a whole container. */
-struct kill_all {
-	struct ttrpc_call *call;
-	char *cgroup; /* owned */
-	int signo;
-};
-
-static int run_kill_all(void *data, struct job_report *report, struct err *err)
-{
-	const struct kill_all *all = data;
-
-	(void)report;
-	return launch_kill_cgroup(all->cgroup, err);
-}
-
-static void on_killed_all(void *data, const struct err *err, uint32_t n_steps)
-{
-	struct kill_all *all = data;
-
-	(void)n_steps;
-	if (err)
-		rpc_fail(all->call, err);
-	else
-		ttrpc_call_reply(all->call, NULL);
-	free(all->cgroup);
-	free(all);
-}
-
-/* Freezing may take its time: done by a job. */
-static int kill_all(struct container *c, int signo, struct ttrpc_call *call, struct err *err)
-{
-	struct kill_all *all = calloc(1, sizeof(*all));
-	struct job_config config = {.name = "signal container",
-		.run = run_kill_all,
-		.done = on_killed_all,
-		.data = all};
-	struct job *job;
-	int r = -ENOMEM;
-
-	if (all) {
-		*all = (struct kill_all){.call = call, .cgroup = strdup(c->cgroup), .signo = signo};
-		r = all->cgroup ? job_start(c->agent->reaper, &config, &job, err) : -ENOMEM;
-	}
-	if (r == 0)
-		return 0;
-	if (all)
-		free(all->cgroup);
-	free(all);
-	return err_is_set(err) ? r : err_sys(err, -r, "signal container %s", c->id);
 }
 
 static int signal_one(struct process *p, bool is_init, int signo, struct err *err)
@@ -104,8 +54,7 @@ void rpc_signal_process(struct ttrpc_call *call, const ProtobufCMessage *message
 
 	if (r == 0 && c && c->has_cgroup && !*rpc_str(request->exec_id) &&
 		request->signal == SIGKILL) {
-		if (kill_all(c, SIGKILL, call, &err) < 0)
-			rpc_fail(call, &err);
+		operation_start(c, OPERATION_KILL, call);
 		return;
 	}
 	if (r == 0)

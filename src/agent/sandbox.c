@@ -29,6 +29,7 @@ enum { MAX_NS_PATH = OPTIONS_PATH_SIZE + 16 };
 void sandbox_init(struct sandbox *s)
 {
 	*s = (struct sandbox){.ipc_ns_fd = -1, .uts_ns_fd = -1, .pid_ns_fd = -1};
+	oom_queue_init(&s->oom);
 }
 
 static void close_namespaces(struct sandbox *s)
@@ -43,6 +44,7 @@ void sandbox_fini(struct sandbox *s)
 	while (s->containers.n_entries > 0)
 		container_free(s->containers.entries[0].value);
 	map_fini(&s->containers);
+	oom_queue_fini(&s->oom);
 	storages_forget(&s->storages, &s->own_storages);
 	storages_fini(&s->storages);
 	close_namespaces(s);
@@ -361,6 +363,8 @@ int sandbox_destroy(struct agent *agent, struct ttrpc_call *call)
 		return -EBUSY;
 	s->state = SANDBOX_DESTROYING;
 	s->call = call;
+	/* They would keep the server from stopping. */
+	oom_queue_close(&s->oom);
 	/* One more than there are: the sandbox goes last. */
 	s->n_removing = 1;
 	while ((c = find_next(agent, last))) {

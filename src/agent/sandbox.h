@@ -5,6 +5,7 @@
  * DestroySandbox; containers may be created before it too (they then share nothing).
  */
 #include "agent/job.h"
+#include "agent/oom.h"
 #include "agent/storages.h"
 #include "base/map.h"
 #include "wire/ttrpc_server.h"
@@ -31,6 +32,7 @@ struct sandbox {
 	struct ttrpc_call *call; /* that CreateSandbox or DestroySandbox; NULL: none */
 	struct err failure;	 /* the first one of it */
 	size_t n_removing;	 /* containers that a destruction waits for */
+	struct oom_queue oom;
 };
 
 void sandbox_init(struct sandbox *s);
