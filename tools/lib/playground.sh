@@ -6,6 +6,8 @@
 # KIHON_PLAYGROUND names it (default "playground"), so that several can run beside each other:
 #   build/NAME          (or $KIHON_PLAYGROUND_DIR) root, image, configuration.toml, containerd.log, timeline.json
 #   /run/kihon-NAME     state, socket, pid file (short: a socket's path may have 107 bytes)
+# KIHON_INSTALLED=PREFIX runs what `make install` has put there, with the configuration found there, and
+# not what is built here.
 
 playground_name=${KIHON_PLAYGROUND:-playground}
 playground_dir=${KIHON_PLAYGROUND_DIR:-$build/$playground_name}
@@ -19,9 +21,14 @@ playground_timeline=$playground_dir/timeline.json
 playground_environment() {
 	export CONTAINERD_ADDRESS=$playground_socket
 	export CONTAINERD_NAMESPACE=default
-	export KATA_CONF_FILE=$playground_dir/configuration.toml
 	export KIHON_TIMELINE=$playground_timeline
-	export PATH=$build/host/src/shim:$PATH
+	if [[ -n ${KIHON_INSTALLED:-} ]]; then
+		unset KATA_CONF_FILE
+		export PATH=$KIHON_INSTALLED/bin:$PATH
+	else
+		export KATA_CONF_FILE=$playground_dir/configuration.toml
+		export PATH=$build/host/src/shim:$PATH
+	fi
 	# ctr runs with --snapshotter from here when this is set.
 	if [[ -e $playground_dir/snapshotter ]]; then
 		CONTAINERD_SNAPSHOTTER=$(< "$playground_dir/snapshotter")
