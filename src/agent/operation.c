@@ -113,10 +113,12 @@ static void on_done(void *data, const struct err *err, uint32_t n_steps)
 		list_remove(&op->link);
 		free(op);
 	}
-	if (c->is_to_be_removed)
-		container_remove(c, NULL);
-	else
+	if (!c->is_to_be_removed) {
 		start_next(c);
+		return;
+	}
+	c->is_to_be_removed = false;
+	container_remove(c, NULL);
 }
 
 static void start_next(struct container *c)

@@ -42,7 +42,8 @@ void rpc_start_container(struct ttrpc_call *call, const ProtobufCMessage *messag
 			"container %s cannot be started: it is not a created one", c->id);
 	if (r == 0 && (c->is_paused || !list_is_empty(&c->operations)))
 		r = err_status(&err, EBUSY, WIRE_FAILED_PRECONDITION,
-			"container %s cannot be started: it is paused", c->id);
+			"container %s cannot be started: %s", c->id,
+			c->is_paused ? "it is paused" : "another call is changing it");
 	if (r < 0) {
 		rpc_fail(call, &err);
 		return;
