@@ -90,14 +90,39 @@ static int move_into_place(const char *from, const char *path)
 	return -EBUSY;
 }
 
+/* containerd's other shims make it as well, with whatever mode. */
+static int close_directory(const char *directory)
+{
+	auto_fd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid())
+		return -EPERM;
+	return (st.st_mode & 077) != 0 && fchmod(fd, 0700) < 0 ? -errno : 0;
+}
+
+static int make_directory(const char *path, struct err *err)
+{
+	char directory[ADDRESS_PATH_SIZE];
+	int r;
+
+	snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
+	r = path_mkdir(directory, 0700);
+	if (r == 0)
+		r = close_directory(directory);
+	return r < 0 ? err_sys(err, -r, "make %s", directory) : 0;
+}
+
 int address_listen(const char *path, int *ret_fd, struct err *err)
 {
 	auto_fd int fd = -1;
 	char own[ADDRESS_PATH_SIZE + 16];
-	int r = path_mkdir(ADDRESS_DIR, 0700);
+	int r = make_directory(path, err);
 
 	if (r < 0)
-		return err_sys(err, -r, "make %s", ADDRESS_DIR);
+		return r;
 	snprintf(own, sizeof(own), "%s.%d", path, (int)getpid());
 	unlink(own);
 	r = listen_at(own, &fd);

@@ -33,7 +33,23 @@ struct fixture {
 	uint32_t exit_status;
 	int64_t exited_at_ns;
 	size_t n_seen, n_flushed;
+	uint32_t pids[2]; /* of the first and the last /tasks/start */
 };
+
+/* Of many, only who they are. */
+static void note_start(struct fixture *f, const ProtobufCBinaryData *event)
+{
+	struct message_budget budget = {.limit = 1 << 20};
+	ProtobufCMessage *message;
+
+	assert_int_equal(message_decode(&containerd__events__task_start__descriptor,
+				 slice_of(event->data, event->len), &budget, &message, NULL),
+		0);
+	f->pids[1] = ((const Containerd__Events__TaskStart *)message)->pid;
+	if (f->n_seen == 0)
+		f->pids[0] = f->pids[1];
+	message_free(message, &budget);
+}
 
 static void on_forward(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
@@ -45,11 +61,14 @@ static void on_forward(struct ttrpc_call *call, const ProtobufCMessage *message,
 	struct err err = ERR_INIT;
 	ProtobufCMessage *event;
 
-	assert_true(f->n_seen < MAX_SEEN);
 	assert_string_equal(e->namespace_, "default");
 	assert_true(e->timestamp->seconds > 0);
-	snprintf(f->topics[f->n_seen], sizeof(f->topics[0]), "%s", e->topic);
-	snprintf(f->types[f->n_seen], sizeof(f->types[0]), "%s", e->event->type_url);
+	if (f->n_seen < MAX_SEEN) {
+		snprintf(f->topics[f->n_seen], sizeof(f->topics[0]), "%s", e->topic);
+		snprintf(f->types[f->n_seen], sizeof(f->types[0]), "%s", e->event->type_url);
+	}
+	if (strcmp(e->topic, "/tasks/start") == 0)
+		note_start(f, &e->event->value);
 	if (strcmp(e->topic, "/tasks/exit") == 0) {
 		const Containerd__Events__TaskExit *exit;
 
@@ -196,6 +215,21 @@ static void events_wait_for_a_containerd_that_restarts(void **state)
 	assert_string_equal(f->topics[6], "/tasks/start");
 }
 
+static void a_containerd_that_stays_away_costs_the_oldest(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint32_t i = 1; i <= 2048 + 5; i++)
+		events_start(f->events, "c1", i);
+	start_containerd(f);
+	run_until(f, &f->n_seen, 2048);
+	assert_int_equal(f->pids[0], 1 + 5);
+	assert_int_equal(f->pids[1], 2048 + 5);
+	/* And it goes on. */
+	events_start(f->events, "c1", 1);
+	run_until(f, &f->n_seen, 2048 + 1);
+}
+
 static void what_containerd_refuses_is_not_repeated(void **state)
 {
 	struct fixture *f = *state;
@@ -242,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(events_arrive_in_their_order),
 		TEST(events_wait_for_a_containerd_that_restarts),
+		TEST(a_containerd_that_stays_away_costs_the_oldest),
 		TEST(what_containerd_refuses_is_not_repeated),
 		TEST(a_flush_ends_at_its_deadline),
 		TEST(without_an_address_nothing_is_kept),
