@@ -2,7 +2,8 @@
 /*
  * Two `start` may race for one path. So the socket is bound under a name of its own, listens, and
  * is then renamed into place without replacing: whoever finds a socket there can rely on it
- * listening, and one that refuses connections is dead for good.
+ * listening, and one that refuses connections is dead for good. Who replaces or removes a dead one
+ * holds a lock on the directory.
  */
 #include "shim/address.h"
 
@@ -10,6 +11,7 @@
 #include <sha2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -91,35 +93,66 @@ static int move_into_place(const char *from, const char *path)
 }
 
 /* containerd's other shims make it as well, with whatever mode. */
-static int close_directory(const char *directory)
+static int close_to_others(int dir_fd)
 {
-	auto_fd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(dir_fd, &st) < 0)
 		return -errno;
 	if (st.st_uid != geteuid())
 		return -EPERM;
-	return (st.st_mode & 077) != 0 && fchmod(fd, 0700) < 0 ? -errno : 0;
+	return (st.st_mode & 077) != 0 && fchmod(dir_fd, 0700) < 0 ? -errno : 0;
 }
 
-static int make_directory(const char *path, struct err *err)
+/*
+ * The directory of path, locked until it is closed: between seeing that a socket is dead and
+ * removing it nobody else may put a living one there. The lock is held for a moment only, and ends
+ * with its holder.
+ */
+static int lock_directory(const char *directory, int *ret_fd)
 {
+	auto_fd int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	do
+		r = flock(fd, LOCK_EX);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static void directory_of(const char *path, char directory[static ADDRESS_PATH_SIZE])
+{
+	snprintf(directory, ADDRESS_PATH_SIZE, "%.*s", (int)(strrchr(path, '/') - path), path);
+}
+
+static int enter_directory(const char *path, int *ret_fd, struct err *err)
+{
+	auto_fd int fd = -1;
 	char directory[ADDRESS_PATH_SIZE];
 	int r;
 
-	snprintf(directory, sizeof(directory), "%.*s", (int)(strrchr(path, '/') - path), path);
+	directory_of(path, directory);
 	r = path_mkdir(directory, 0700);
 	if (r == 0)
-		r = close_directory(directory);
-	return r < 0 ? err_sys(err, -r, "make %s", directory) : 0;
+		r = lock_directory(directory, &fd);
+	if (r == 0)
+		r = close_to_others(fd);
+	if (r < 0)
+		return err_sys(err, -r, "make %s", directory);
+	*ret_fd = take_fd(&fd);
+	return 0;
 }
 
 int address_listen(const char *path, int *ret_fd, struct err *err)
 {
-	auto_fd int fd = -1;
+	auto_fd int fd = -1, dir_fd = -1;
 	char own[ADDRESS_PATH_SIZE + 16];
-	int r = make_directory(path, err);
+	int r = enter_directory(path, &dir_fd, err);
 
 	if (r < 0)
 		return r;
@@ -135,4 +168,14 @@ int address_listen(const char *path, int *ret_fd, struct err *err)
 	}
 	*ret_fd = take_fd(&fd);
 	return 0;
+}
+
+void address_remove_dead(const char *path)
+{
+	auto_fd int dir_fd = -1;
+	char directory[ADDRESS_PATH_SIZE];
+
+	directory_of(path, directory);
+	if (lock_directory(directory, &dir_fd) == 0 && !address_is_served(path))
+		unlink(path);
 }

@@ -26,3 +26,6 @@ bool address_is_served(const char *path);
  * socket nobody serves is replaced; -EADDRINUSE, with err unset, when somebody does.
  */
 int address_listen(const char *path, int *ret_fd, struct err *err) must_check;
+
+/* Removes the socket if nobody serves it. */
+void address_remove_dead(const char *path);

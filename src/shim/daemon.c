@@ -162,8 +162,9 @@ int daemon_run(const struct cli *cli, struct err *err)
 		close_fd(listen_fd);
 	if (r < 0)
 		log_write(LOG_ERROR, "shim", err->msg, NULL);
-	unlink(socket_path);
 	ttrpc_server_free(shim.server);
+	/* Ours, unless a new daemon listens there already. */
+	address_remove_dead(socket_path);
 	events_free(shim.events);
 	map_fini(&shim.containers);
 	map_fini(&shim.creates);

@@ -204,8 +204,7 @@ static int delete_sandbox(const struct cli *cli, struct err *err)
 		/* The same id may be in use in another of containerd's namespaces. */
 		if (strcmp(state->owner, socket) == 0 && !state->keep_abnormal)
 			remove_all(cli, &layout, state);
-		if (!address_is_served(socket))
-			unlink(socket);
+		address_remove_dead(socket);
 	}
 	state_free(state);
 	return r;

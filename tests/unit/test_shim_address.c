@@ -184,53 +184,84 @@ static void what_cannot_be_replaced_is_an_error(void **state)
 	assert_int_equal(rmdir(f->private), 0);
 }
 
-/* Listens when told, and keeps listening until the end of everything. */
-static int race(struct fixture *f, int go_fd, int end_fd)
+/* Listens when told, says how that went, and keeps listening until the end of everything. */
+static _Noreturn void race(struct fixture *f, int go_fd, int result_fd, int end_fd)
 {
 	char c;
 	int fd = -1, r;
 
 	(void)!read(go_fd, &c, 1);
 	r = address_listen(f->path, &fd, NULL);
-	if (r == 0)
-		(void)!read(end_fd, &c, 1);
-	return r == 0 ? 0 : r == -EADDRINUSE ? 1 : 2;
+	c = r == 0 ? 'w' : r == -EADDRINUSE ? 'l' : '?';
+	(void)!write(result_fd, &c, 1);
+	(void)!read(end_fd, &c, 1);
+	_exit(0);
+}
+
+enum { RACERS = 6 };
+
+/* How it went for each. Whoever listens goes on until *ret_end_fd is closed. */
+static void run_race(struct fixture *f, char results[RACERS], int *ret_end_fd)
+{
+	int go[2], result[2], end[2];
+
+	assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(result, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(end, O_CLOEXEC), 0);
+	for (int k = 0; k < RACERS; k++) {
+		if (fork() == 0) {
+			close(go[1]);
+			close(end[1]);
+			race(f, go[0], result[1], end[0]);
+		}
+	}
+	close(go[0]);
+	close(go[1]);
+	close(result[1]);
+	close(end[0]);
+	assert_int_equal(io_read_full(result[0], results, RACERS), 0);
+	close(result[0]);
+	*ret_end_fd = end[1];
 }
 
 static void of_many_at_once_one_wins(void **state)
 {
-	enum { ROUNDS = 20, RACERS = 6 };
 	struct fixture *f = *state;
 
+	/* The socket that one round leaves is the dead one of the next. */
 	leave_dead_socket(f);
-	for (int i = 0; i < ROUNDS; i++) {
-		int go[2], end[2], n_won = 0, n_lost = 0, status;
+	for (int i = 0; i < 30; i++) {
+		char results[RACERS];
+		int end_fd, n_won = 0;
 
-		assert_int_equal(pipe2(go, O_CLOEXEC), 0);
-		assert_int_equal(pipe2(end, O_CLOEXEC), 0);
+		run_race(f, results, &end_fd);
 		for (int k = 0; k < RACERS; k++) {
-			if (fork() == 0) {
-				close(go[1]);
-				close(end[1]);
-				_exit(race(f, go[0], end[0]));
-			}
+			assert_int_not_equal(results[k], '?');
+			n_won += results[k] == 'w';
 		}
-		close(go[1]);
-		while (n_lost < RACERS - 1 && wait(&status) > 0) {
-			assert_true(WIFEXITED(status));
-			assert_int_equal(WEXITSTATUS(status), 1);
-			n_lost++;
-		}
-		assert_true(address_is_served(f->path));
-		close(end[1]);
-		while (wait(&status) > 0)
-			n_won += WIFEXITED(status) && WEXITSTATUS(status) == 0;
 		assert_int_equal(n_won, 1);
-		close(go[0]);
-		close(end[0]);
-		/* Its socket is the dead one of the next round. */
+		assert_true(address_is_served(f->path));
+		close(end_fd);
+		while (wait(NULL) > 0)
+			;
 	}
 	assert_only_the_socket(f);
+}
+
+static void only_a_dead_socket_is_removed(void **state)
+{
+	struct fixture *f = *state;
+	int fd = -1;
+
+	/* Nothing there, not even the directory. */
+	address_remove_dead(f->path);
+	assert_int_equal(address_listen(f->path, &fd, NULL), 0);
+	address_remove_dead(f->path);
+	assert_true(address_is_served(f->path));
+	close(fd);
+	address_remove_dead(f->path);
+	assert_int_equal(access(f->path, F_OK), -1);
+	assert_int_equal(rmdir(f->private), 0);
 }
 
 int main(void)
@@ -244,6 +275,7 @@ int main(void)
 		TEST(a_living_one_stays),
 		TEST(what_cannot_be_replaced_is_an_error),
 		TEST(of_many_at_once_one_wins),
+		TEST(only_a_dead_socket_is_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
