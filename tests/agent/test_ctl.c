@@ -127,6 +127,31 @@ static void a_container_lives_by_the_tool_alone(void **state)
 	assert_non_null(strstr(run.err, "kata-agent-ctl: StartContainer: "));
 }
 
+static void a_running_container_is_paused_and_measured(void **state)
+{
+	struct fixture *f = *state;
+	char bundle[PATH_SIZE];
+
+	snprintf(bundle, sizeof(bundle), "%.32s/bundle", f->dir);
+	write_bundle(f, bundle, "sleep 1000");
+	run_tool(f, "connect", "-c", "CreateSandbox", "--bundle-dir", bundle, "-c",
+		"CreateContainer cid=one", "-c", "StartContainer", "-c", "PauseContainer", "-c",
+		"ResumeContainer", "-c", "UpdateContainer resources={}");
+	expect(0,
+		"CreateSandbox: done\nCreateContainer: done\nStartContainer: done\n"
+		"PauseContainer: done\nResumeContainer: done\nUpdateContainer: done\n",
+		"");
+	run_tool(f, "--json", "StatsContainer", "cid=one");
+	assert_int_equal(run.status, 0);
+	assert_int_equal(strncmp(run.out, "{\"cgroup_stats\":{\"cpu_stats\":{", 30), 0);
+	run_tool(f, "--timeout", "50ms", "GetOOMEvent");
+	assert_int_equal(run.status, 1);
+	assert_non_null(strstr(run.err, "GetOOMEvent: DEADLINE_EXCEEDED (4): "));
+	run_tool(f, "connect", "-c", "SignalProcess cid=one signal=kill", "-c", "WaitProcess", "-c",
+		"RemoveContainer");
+	expect(0, "SignalProcess: done\nWaitProcess:\n  status: 137\nRemoveContainer: done\n", "");
+}
+
 static void replies_are_lines_of_json(void **state)
 {
 	struct fixture *f = *state;
@@ -342,6 +367,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		agent_test(a_container_lives_by_the_tool_alone),
+		agent_test(a_running_container_is_paused_and_measured),
 		agent_test(replies_are_lines_of_json),
 		agent_test(a_failed_call_ends_the_run_unless_errors_are_ignored),
 		agent_test(calls_are_repeated_and_timed),

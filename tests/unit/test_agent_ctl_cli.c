@@ -316,8 +316,8 @@ static void a_failure_names_method_status_and_text(void **state)
 
 	(void)state;
 	capture(2, stderr, &out, print_failure, "no \033[31m\n\xff such");
-	assert_string_equal(buf_str(&out), "kata-agent-ctl: Check: NOT_FOUND (5): no "
-					   "\\x1b[31m\\x0a\xef\xbf\xbd such\n");
+	assert_string_equal(
+		buf_str(&out), "kata-agent-ctl: Check: NOT_FOUND (5): no  [31m ? such\n");
 }
 
 static void print_summary(const void *data)

@@ -23,19 +23,19 @@ static void print_indent(int depth)
  * Escapes what a terminal may act on: C0 but for tab, DEL, and C1 (U+0080 to U+009F). s is UTF-8.
  * Lines after the first are indented to depth; ONE_LINE escapes what parts them.
  */
-static void print_text(FILE *to, const char *s, int depth)
+static void print_text(const char *s, int depth)
 {
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)*s;
 
 		if (c == '\n' && depth != ONE_LINE)
-			fprintf(to, "\n%*s", s[1] ? 2 * depth : 0, "");
+			printf("\n%*s", s[1] ? 2 * depth : 0, "");
 		else if ((c < 0x20 && c != '\t') || c == 0x7f)
-			fprintf(to, "\\x%02x", c);
+			printf("\\x%02x", c);
 		else if (c == 0xc2 && (unsigned char)s[1] < 0xa0)
-			fprintf(to, "\\u%04x", (unsigned)(unsigned char)*++s);
+			printf("\\u%04x", (unsigned)(unsigned char)*++s);
 		else
-			putc(c, to);
+			putchar(c);
 	}
 }
 
@@ -48,7 +48,7 @@ static void print_string(const char *s, int depth)
 		puts("|");
 		print_indent(depth + 1);
 	}
-	print_text(stdout, s, depth + 1);
+	print_text(s, depth + 1);
 	if (len == 0 || s[len - 1] != '\n')
 		putchar('\n');
 }
@@ -83,7 +83,7 @@ static void print_value(const struct value *v, const char *name, int depth)
 	bool has_children = v->type == VALUE_TABLE || v->type == VALUE_ARRAY;
 
 	print_indent(depth);
-	print_text(stdout, name, ONE_LINE);
+	print_text(name, ONE_LINE);
 	if (v->parent->type == VALUE_ARRAY)
 		printf("[%" PRIu32 "]", v->index);
 	printf(has_children ? ":\n" : ": ");
@@ -135,8 +135,7 @@ int output_reply(
 	return 0;
 }
 
-static void print_json_failure(
-	const struct method *method, const struct err *why, const char *message)
+static void print_json_failure(const struct method *method, const struct err *why)
 {
 	auto_buf struct buf text = BUF_INIT;
 	struct json_writer w = {.out = &text};
@@ -146,7 +145,7 @@ static void print_json_failure(
 	json_put_string(&w, "method", method->name);
 	json_put_string(&w, "status", wire_status_name(wire_status_of(why)));
 	json_put_u64(&w, "code", wire_status_of(why));
-	json_put_string(&w, "message", message);
+	json_put_string(&w, "message", why->msg);
 	json_end_object(&w);
 	json_end_object(&w);
 	if (json_finish(&w) == 0)
@@ -156,17 +155,14 @@ static void print_json_failure(
 void output_failure(const struct method *method, bool is_json, const struct err *why)
 {
 	enum wire_status status = wire_status_of(why);
-	auto_buf struct buf message = BUF_INIT;
+	struct err printable = *why;
 
-	if (utf8_clean(slice_of_str(why->msg), &message) < 0)
-		buf_clear(&message);
+	utf8_make_printable(printable.msg);
 	if (is_json)
-		print_json_failure(method, why, buf_str(&message));
+		print_json_failure(method, &printable);
 	fflush(stdout);
-	fprintf(stderr, "kata-agent-ctl: %s: %s (%d): ", method->name, wire_status_name(status),
-		(int)status);
-	print_text(stderr, buf_str(&message), ONE_LINE);
-	putc('\n', stderr);
+	fprintf(stderr, "kata-agent-ctl: %s: %s (%d): %s\n", method->name, wire_status_name(status),
+		(int)status, printable.msg);
 }
 
 static int compare_times(const void *left, const void *right)
