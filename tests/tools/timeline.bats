@@ -81,7 +81,7 @@ small_start() {
 }
 
 @test "a guest's clock that is a little off does not move its spans out of their step" {
-	{ span p shim start 0 1; span p shim "create sandbox" 10 20; span p agent "create sandbox" 10 21; } > spans
+	{ span p shim start 1 2; span p shim "create sandbox" 10 20; span p agent "create sandbox" 10 21; } > spans
 	run "$timeline" --width 60 spans
 	[[ ${lines[4]} == *"agent     create sandbox" ]]
 }
@@ -116,6 +116,13 @@ small_start() {
 	run "$timeline" nosuch
 	[ "$status" -eq 1 ]
 	[[ $output == "timeline: nosuch: No such file or directory" ]]
+}
+
+@test "a reader that has seen enough is no error" {
+	for ((i = 0; i < 1200; i++)); do span p shim exec 1 2 "e$i"; done > spans
+	for ((i = 0; i < 1200; i++)); do span p shim deep 1 $((3 + i)); done >> spans
+	run bash -c '"$1" --width 60 spans | head -n 1; echo "${PIPESTATUS[0]}"' _ "$timeline"
+	[[ ${lines[*]} == "pod p, 1201.0 ms 0" ]]
 }
 
 @test "what a guest calls its steps cannot speak to the terminal" {
