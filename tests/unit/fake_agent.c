@@ -280,16 +280,18 @@ static void on_signal(struct ttrpc_call *call, const ProtobufCMessage *message, 
 	const Grpc__SignalProcessRequest *request = (const void *)message;
 	struct guest *g = user;
 	struct task *t = find(g, request->container_id, request->exec_id);
+	int status = 128 + (int)request->signal;
 
 	if (!t) {
 		fail_not_found(call);
 		return;
 	}
+	/* Frees the request. */
 	ttrpc_call_reply(call, NULL);
 	if (g->is_paused && is_told(g, "cgroup_v1"))
 		g->dying = t;
 	else
-		end_task(t, 128 + (int)request->signal);
+		end_task(t, status);
 }
 
 static void on_pause(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)

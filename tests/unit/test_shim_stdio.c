@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "wire/status.h"
 
@@ -35,6 +36,19 @@ static void assert_log(struct fixture *f, const char *text)
 	auto_buf struct buf b = BUF_INIT;
 
 	read_text(f->dir, "log", &b);
+	assert_string_equal(buf_str(&b), text);
+}
+
+/* The guest has been asked for its output, and it has come here. */
+static void run_until_log(struct fixture *f, const char *text)
+{
+	auto_buf struct buf b = BUF_INIT;
+	int64_t deadline_ns = clock_now_ns() + LIMIT_S * NS_PER_S;
+
+	do {
+		assert_int_equal(loop_run_once(f->shim.loop, 10 * NS_PER_MS), 0);
+		read_text(f->dir, "log", &b);
+	} while (strcmp(buf_str(&b), text) != 0 && clock_now_ns() < deadline_ns);
 	assert_string_equal(buf_str(&b), text);
 }
 
@@ -130,6 +144,7 @@ static void a_container_takes_its_execs_loggers_along(void **data)
 	char e1[] = "e1", e2[] = "e2";
 
 	script(f, "speaks");
+	write_file(f->dir, "log", "");
 	log_by(f, "exec 5>&-; cat <&3 >>$1/log");
 	assert_int_equal(create(f).status, 0);
 	assert_int_equal(start(f, NULL).status, 0);
@@ -137,6 +152,7 @@ static void a_container_takes_its_execs_loggers_along(void **data)
 	assert_int_equal(start(f, e1).status, 0);
 	/* Its logger has not been started. */
 	assert_int_equal(exec(f, e2).status, 0);
+	run_until_log(f, "hello\nhello\n");
 	assert_int_equal(delete_task(f, NULL).status, 0);
 	assert_log(f, "hello\nhello\n");
 }
