@@ -229,11 +229,18 @@ static bool is_dead(struct container *c)
 	return dead;
 }
 
-void container_process_exited(void *owner)
+/* An exit for want of memory is to be known as one when it is told. */
+void container_process_ending(void *owner)
 {
 	struct container *c = owner;
 
 	oom_watch_check(c->oom);
+}
+
+void container_process_exited(void *owner)
+{
+	struct container *c = owner;
+
 	if (c->is_torn_down && is_dead(c))
 		finish_removal(c, NULL);
 }

@@ -94,5 +94,6 @@ int container_find_process(struct agent *agent, const char *id, const char *exec
  * done. Removals asked for while one runs are told together with it.
  */
 void container_remove(struct container *c, struct container_removal *removal);
-/* The process_exited_fn of its processes; owner is the container. */
+/* The process_exited_fns of its processes; owner is the container. */
+void container_process_ending(void *owner);
 void container_process_exited(void *owner);

@@ -279,6 +279,7 @@ static int start(struct container *c, const Grpc__CreateContainerRequest *reques
 		.terminal = request->oci->process->terminal,
 		.pipe_size = agent->options->container_pipe_size,
 		.on_waited = on_init_waited,
+		.on_ending = container_process_ending,
 		.on_exited = container_process_exited,
 		.data = c,
 		.owner = c,

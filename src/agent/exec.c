@@ -144,6 +144,7 @@ static int start(struct exec *exec, const Grpc__ExecProcessRequest *request, str
 		.terminal = request->process->terminal,
 		.pipe_size = agent->options->container_pipe_size,
 		.on_waited = on_waited,
+		.on_ending = container_process_ending,
 		.on_exited = container_process_exited,
 		.data = exec,
 		.owner = exec->container,

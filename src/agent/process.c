@@ -88,6 +88,7 @@ static void on_exit_of(void *data, pid_t pid, int status)
 	p->child = NULL;
 	log_printf(LOG_DEBUG, "process", "process %d of %s ended, exit code %d", (int)pid, p->id,
 		p->exit_code);
+	p->on_ending(owner);
 	/* One more than there are outputs: the process is still there after the first calls. */
 	p->n_draining = 3;
 	output_finish(&p->stdout_, on_drained, p);
@@ -197,6 +198,7 @@ int process_new(struct loop *loop, struct reaper *reaper, const struct process_c
 		.child_stdio = {-1, -1, -1},
 		.tty_fd = -1,
 		.on_waited = config->on_waited,
+		.on_ending = config->on_ending,
 		.on_exited = config->on_exited,
 		.data = config->data,
 		.owner = config->owner,

@@ -19,7 +19,8 @@ struct process;
 
 /* Every waiter has been answered, and at least one was there. The callee may free the process. */
 typedef void process_waited_fn(void *data, struct process *process);
-/* A process has been collected. It may have been waited for and freed by now. */
+/* on_ending: a process has been collected, nobody has been told yet; it must not be freed.
+ * on_exited: the same a moment later; it may have been waited for and freed by now. */
 typedef void process_exited_fn(void *owner);
 
 struct process {
@@ -36,7 +37,7 @@ struct process {
 	int exit_code;			/* 128 + signal number for a death by signal */
 	int n_draining;			/* outputs that are not drained yet */
 	process_waited_fn *on_waited;
-	process_exited_fn *on_exited;
+	process_exited_fn *on_ending, *on_exited;
 	void *data, *owner;
 };
 
@@ -45,9 +46,9 @@ struct process_config {
 	bool terminal;
 	uint32_t pipe_size; /* of the output pipes; 0: the kernel's default */
 	process_waited_fn *on_waited;
-	process_exited_fn *on_exited;
+	process_exited_fn *on_ending, *on_exited;
 	void *data;  /* for on_waited; borrowed, as long as the process is there */
-	void *owner; /* for on_exited; borrowed, longer than that */
+	void *owner; /* for the others; borrowed, longer than that */
 };
 
 int process_new(struct loop *loop, struct reaper *reaper, const struct process_config *config,

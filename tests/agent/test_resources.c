@@ -337,6 +337,7 @@ static void limit_memory(struct fixture *f, const char *id)
 static void an_oom_event_names_its_container(void **state)
 {
 	struct fixture *f = *state;
+	struct ttrpc_client *other = fixture_connect(f);
 	struct reply event;
 
 	run_container(f, "c1", eating);
@@ -351,10 +352,29 @@ static void an_oom_event_names_its_container(void **state)
 	assert_int_equal(wait_process(f, "c1", ""), 0);
 	oom_start(f, f->client, &event);
 	assert_oom_of(f, &event, "c1");
-	oom_start(f, f->client, &event);
+	oom_start(f, other, &event);
 	assert_int_equal(remove_container(f, "c1"), 0);
 	assert_false(event.done);
+	ttrpc_client_free(other);
 	reply_fini(&event);
+}
+
+/* Or its host would take the exit for an ordinary one. */
+static void the_event_comes_before_the_exit(void **state)
+{
+	struct fixture *f = *state;
+	struct reply event, wait;
+
+	run_container(f, "c1", "read line; exec dd if=/dev/zero of=/dev/null bs=64M count=1");
+	limit_memory(f, "c1");
+	oom_start(f, f->client, &event);
+	wait_start(f, "c1", "", &wait);
+	assert_int_equal(write_stdin(f, "c1", "", slice_of_str("\n")), 0);
+	call_wait(f, &wait);
+	assert_int_equal(wait_code(&wait), 137);
+	reply_fini(&wait);
+	assert_true(event.done);
+	assert_oom_of(f, &event, "c1");
 }
 
 static void an_event_is_not_lost_with_the_client_that_left(void **state)
@@ -445,6 +465,7 @@ int main(void)
 		agent_test(limits_can_be_changed),
 		agent_test(statistics_tell_what_was_used),
 		agent_test(an_oom_event_names_its_container),
+		agent_test(the_event_comes_before_the_exit),
 		agent_test(an_event_is_not_lost_with_the_client_that_left),
 		agent_test(destroying_the_sandbox_releases_those_who_wait),
 		agent_test(a_systemd_path_becomes_directories),
