@@ -42,6 +42,8 @@ ttrpc_handler_fn rpc_write_stdin;
 ttrpc_handler_fn rpc_read_stdout;
 ttrpc_handler_fn rpc_read_stderr;
 ttrpc_handler_fn rpc_close_stdin;
+/* rpc_stale_mounts.c */
+ttrpc_handler_fn rpc_remove_stale_mounts;
 /* rpc_sandbox.c */
 ttrpc_handler_fn rpc_create_sandbox;
 ttrpc_handler_fn rpc_destroy_sandbox;

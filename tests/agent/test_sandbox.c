@@ -89,6 +89,16 @@ static void what_is_still_to_come_is_unimplemented_by_name(void **state)
 	}
 }
 
+/* What it lets go of is seen end to end (tests/e2e/pods.bats). */
+static void shared_mounts_are_looked_at(void **state)
+{
+	Grpc__RemoveStaleVirtiofsShareMountsRequest request =
+		GRPC__REMOVE_STALE_VIRTIOFS_SHARE_MOUNTS_REQUEST__INIT;
+	struct fixture *f = *state;
+
+	assert_int_equal(call(f, "RemoveStaleVirtiofsShareMounts", &request.base, NULL), 0);
+}
+
 static void containers_share_ipc_and_hostname(void **state)
 {
 	static const char script[] = "hostname; readlink /proc/self/ns/ipc /proc/self/ns/uts";
@@ -341,6 +351,7 @@ int main(void)
 		agent_test(guest_details_are_given_as_asked),
 		agent_test(nonsense_for_clock_and_random_pool_is_refused),
 		agent_test(what_is_still_to_come_is_unimplemented_by_name),
+		agent_test(shared_mounts_are_looked_at),
 		agent_test(containers_share_ipc_and_hostname),
 		agent_test(the_pid_namespace_is_shared_on_request_only),
 		agent_test(a_pid_namespace_that_is_not_there_cannot_be_shared),
