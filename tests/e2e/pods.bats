@@ -3,48 +3,8 @@
 # by annotations; $id is the pod, and its sandbox container.
 
 load lib
+load pod
 kihon_file=1
-
-type=io.kubernetes.cri.container-type
-group=io.kubernetes.cri.sandbox-id
-
-start_sandbox() {
-	start_sleeper --annotation $type=sandbox --annotation "$group=$id" "$@"
-}
-
-# member NAME [CTR OPTIONS...] -- COMMAND...: a container of the pod.
-member() {
-	local name=$1
-	local -a options=()
-	shift
-	while [[ $1 != -- ]]; do
-		options+=("$1")
-		shift
-	done
-	ctr run --runtime "$runtime" --annotation $type=container --annotation "$group=$id" \
-		"${options[@]}" "$image" "$id-$name" "${@:2}"
-}
-
-member_sleeper() {
-	member "$1" --detach --null-io "${@:2}" -- sleep 100000
-}
-
-# in_member NAME COMMAND...
-in_member() {
-	ctr task exec --exec-id "x$RANDOM" "$id-$1" "${@:2}"
-}
-
-remove_member() {
-	ctr task kill -s SIGKILL "$id-$1" || true
-	ctr task rm "$id-$1"
-	ctr container rm "$id-$1"
-}
-
-# The pod's state file and shared directory name nothing of a member.
-assert_forgotten() {
-	run ! grep -F "/passthrough/$id-$1/" "/run/kata/$id/state.json"
-	[ ! -e "/run/kata-containers/shared/sandboxes/$id/rw/passthrough/$id-$1" ]
-}
 
 boot_id() {
 	"$@" cat /proc/sys/kernel/random/boot_id
@@ -145,7 +105,7 @@ boot_id() {
 	start_sandbox
 	ctr -n other images import --snapshotter "$(< "$playground_dir/snapshotter")" \
 		"$playground_dir/busybox.tar" > /dev/null
-	run ! ctr -n other run --runtime "$runtime" --annotation $type=container \
+	run ! ctr -n other run --runtime "$runtime" --annotation "$type=container" \
 		--annotation "$group=$id" "$image" "$id-a" true
 	[[ $output == *"no shim serves its sandbox $id in namespace other"* ]]
 	ctr -n other container rm "$id-a"
@@ -168,6 +128,26 @@ boot_id() {
 		assert_forgotten "$n"
 	done
 	run -0 exec_in x true
+}
+
+# What virtiofsd holds open of a member.
+n_held() {
+	find "/proc/$(pgrep -P "$(helper_pid virtiofsd)" virtiofsd)/fd" -lname "/passthrough/$id-$1/*" | wc -l
+}
+
+@test "guest and virtiofsd let go of a container that is gone" {
+	local n
+	start_sandbox
+	member_sleeper a
+	in_member a ls -R /bin > /dev/null
+	[ "$(n_held a)" -gt 0 ]
+	remove_member a
+	# The guest believes what it has seen for a second, and looks again when a container goes.
+	for n in {1..10}; do
+		[ "$(n_held a)" -gt 0 ] || break
+		member "b$n" --rm -- true
+	done
+	[ "$(n_held a)" -eq 0 ]
 }
 
 @test "volumes of one container come and go with it" {

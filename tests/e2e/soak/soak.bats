@@ -48,11 +48,3 @@ rounds() {
 	for _ in {1..10}; do cat "$tmp/part"; done > "$tmp/in"
 	run_pod -- cat < "$tmp/in" | cmp - "$tmp/in"
 }
-
-@test "100 pods in a row" {
-	local n base=$id
-	for n in {1..100}; do
-		id=$base-$n
-		run -0 run_pod -- true
-	done
-}
