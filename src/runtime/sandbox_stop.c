@@ -103,8 +103,10 @@ static void on_destroyed(void *data, const ProtobufCMessage *reply, const struct
 	struct sandbox *sb = data;
 
 	(void)reply;
+	/* What it could not undo ends with the VM; but whoever looks for why is to find it. */
 	if (err)
-		log_write(LOG_DEBUG, "sandbox", "DestroySandbox", "error", err->msg, NULL);
+		log_write(err->code == ECONNRESET ? LOG_DEBUG : LOG_WARN, "sandbox",
+			"DestroySandbox", "error", err->msg, NULL);
 	if (!err)
 		span(sb, "destroy sandbox");
 	sb->destroy_answered = true;

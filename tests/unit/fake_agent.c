@@ -161,6 +161,13 @@ static void on_anything(struct ttrpc_call *call, const ProtobufCMessage *request
 	ttrpc_call_reply(call, NULL);
 }
 
+static void on_destroy_sandbox(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
+{
+	(void)request;
+	if (!is_told(user, "destroy_sandbox_hangs"))
+		answer(user, call, "destroy_sandbox_fails");
+}
+
 static void on_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
 {
 	(void)request;
@@ -388,7 +395,7 @@ static const struct ttrpc_method methods[] = {
 	AGENT("GetGuestDetails", guest_details_request, on_details),
 	AGENT("SetGuestDateTime", set_guest_date_time_request, on_anything),
 	AGENT("CreateSandbox", create_sandbox_request, on_create_sandbox),
-	AGENT("DestroySandbox", destroy_sandbox_request, on_anything),
+	AGENT("DestroySandbox", destroy_sandbox_request, on_destroy_sandbox),
 	AGENT("CreateContainer", create_container_request, on_create),
 	AGENT("StartContainer", start_container_request, on_start),
 	AGENT("RemoveContainer", remove_container_request, on_remove),

@@ -5,9 +5,9 @@
  *in the process that should be vsockd. What it does is told by words in a file that the test
  *writes:
  *
- *	create_sandbox_fails, create_container_fails, start_fails,
+ *	create_sandbox_fails, destroy_sandbox_fails, create_container_fails, start_fails,
  *	pause_fails, resume_fails, stats_fails: answer with an error
- *	create_container_hangs, pause_hangs, resources_hang: never answered
+ *	destroy_sandbox_hangs, create_container_hangs, pause_hangs, resources_hang: never answered
  *	<container>_create_fails: the same for this one only
  *	<container>_create_is_slow: answered a moment later
  *	ends: the container's output ends at once, its status is 7

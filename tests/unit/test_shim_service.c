@@ -257,6 +257,19 @@ static void a_program_that_ends_by_itself_has_its_own_status(void **data)
 	assert_int_equal(delete_task(f, NULL).exit_status, 7);
 }
 
+static void a_guest_that_will_not_end_does_not_hold_up_the_delete(void **data)
+{
+	static const char *const words[] = {"destroy_sandbox_fails", "destroy_sandbox_hangs"};
+	struct fixture *f = *data;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		script(f, words[i]);
+		assert_int_equal(create(f).status, 0);
+		assert_int_equal(delete_task(f, NULL).status, 0);
+		assert_nothing_left(f);
+	}
+}
+
 static void memory_that_runs_out_is_told_of_containers_that_are_ours(void **data)
 {
 	struct fixture *f = *data;
@@ -317,6 +330,7 @@ int main(int argc, char **argv)
 		shim_test(a_vm_that_dies_ends_its_processes_with_255),
 		shim_test(a_container_whose_start_fails_can_be_deleted),
 		shim_test(a_program_that_ends_by_itself_has_its_own_status),
+		shim_test(a_guest_that_will_not_end_does_not_hold_up_the_delete),
 		shim_test(memory_that_runs_out_is_told_of_containers_that_are_ours),
 		shim_test(shutdown_ends_the_daemon_without_containers),
 		shim_test(shutdown_now_takes_everything_along),
