@@ -72,9 +72,11 @@ void task_shutdown(struct ttrpc_call *call, const ProtobufCMessage *message, voi
 	const Containerd__Task__V2__ShutdownRequest *request = (const void *)message;
 	struct shim *shim = user;
 	bool is_used = shim->containers.n_entries > 0 || shim->creates.n_entries > 0;
+	bool now = request->now;
 
+	/* The request goes with its answer. */
 	ttrpc_call_reply(call, NULL);
-	if (is_used && !request->now)
+	if (is_used && !now)
 		return;
 	shim->is_ending = true;
 	cancel_creates(shim);
