@@ -9,7 +9,10 @@ setup_suite() {
 	playground_up 3>&-
 	[[ $runtime != "$playground_runtime" ]] || type -P containerd-shim-kata-v2 > /dev/null ||
 		die "no shim in $build/host: make host"
-	# The first pod of a machine's life makes directories that stay, as /run/containerd/s.
+	# The first namespace and the first pod of a machine's life make directories that stay, as /run/netns
+	# and /run/containerd/s.
+	ip netns add kihon-warm-up
+	ip netns delete kihon-warm-up
 	ctr run --rm --runtime "$runtime" "$image" warm-up true > /dev/null 2>&1 3>&- || true
 }
 
