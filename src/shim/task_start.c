@@ -34,6 +34,12 @@ static void on_started(void *data, const struct err *err)
 
 static int check(const struct container *c, const struct guest_process *p, struct err *err)
 {
+	if (p->state == GUEST_PROCESS_STOPPED)
+		return err_status(err, EINVAL, WIRE_FAILED_PRECONDITION, "process %s has ended%s",
+			shim_event_id(p),
+			sandbox_get_state(c->sandbox) == SANDBOX_LOST
+				? ": its virtual machine is gone"
+				: "");
 	if (p->state != GUEST_PROCESS_CREATED)
 		return err_status(err, EINVAL, WIRE_FAILED_PRECONDITION,
 			"process %s has been started before", shim_event_id(p));
