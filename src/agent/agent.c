@@ -15,19 +15,12 @@
 #include "wire/dial.h"
 #include "wire/status.h"
 
-/*
- * What hosts may make us hold. One shim is one connection; exec tools and tests open a few more.
- * Guests start at 128 MiB, of which decoded requests may take a quarter at most.
- */
-enum {
-	MAX_CONNECTIONS = 32,
-	CONNECTION_BUDGET = 32 << 20,
-};
-
 const char agent_commit[] = AGENT_COMMIT;
 
 /* How long stopping waits for what is still being undone. */
 #define STOP_NS (10 * NS_PER_S)
+/* And for peers to read their last answers: some never do. */
+#define FLUSH_NS (2 * NS_PER_S)
 
 static void announce(const struct agent *agent)
 {
@@ -59,8 +52,11 @@ static int open_server(struct agent *agent, struct err *err)
 		.n_methods = rpc_n_methods,
 		.user = agent,
 		.unknown_service_status = WIRE_INVALID_ARGUMENT,
-		.max_connections = MAX_CONNECTIONS,
-		.connection_budget = CONNECTION_BUDGET,
+		.max_connections = AGENT_MAX_CONNECTIONS,
+		.connection_budget = AGENT_CONNECTION_BUDGET,
+		.connection_reserve = AGENT_CONNECTION_RESERVE,
+		.shared_budget = AGENT_SHARED_BUDGET,
+		.max_unsent = AGENT_MAX_UNSENT,
 	};
 	int fd, r;
 
@@ -148,7 +144,7 @@ int agent_serve(struct agent *agent, struct err *err)
 	return r < 0 ? err_sys(err, -r, "event loop") : 0;
 }
 
-static void on_flushed(void *data)
+static void stop_now(void *data)
 {
 	struct agent *agent = data;
 
@@ -167,8 +163,12 @@ void agent_stop(struct agent *agent)
 {
 	remove_address(agent);
 	ttrpc_server_stop_accepting(agent->server);
-	if (ttrpc_server_on_flushed(agent->server, on_flushed, agent) < 0)
-		loop_stop(agent->loop, 0);
+	if (agent->flush_timer)
+		return;
+	if (loop_add_timer(agent->loop, clock_now_ns() + FLUSH_NS, stop_now, agent,
+		    &agent->flush_timer) < 0 ||
+		ttrpc_server_on_flushed(agent->server, stop_now, agent) < 0)
+		stop_now(agent);
 }
 
 /* Cancelled launches undo in the background what they have made, and use the loop for it. */
@@ -192,6 +192,7 @@ void agent_free(struct agent *agent)
 	sandbox_fini(&agent->sandbox);
 	source_free(agent->sigterm);
 	source_free(agent->sigint);
+	source_free(agent->flush_timer);
 	reaper_free(agent->reaper);
 	logport_close(agent->logport);
 	/* What does not end keeps its sources; the process is about to go anyway. */

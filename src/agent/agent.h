@@ -16,6 +16,24 @@
 #define AGENT_API_VERSION "0.0.1"
 #define AGENT_EXTRA_FEATURES "seccomp"
 
+/*
+ * What hosts may make us hold: in bytes, AGENT_SHARED_BUDGET and a reserve per connection, 40 MiB in
+ * all, a third of the smallest guest (128 MiB). One shim is one connection; tools open a few more,
+ * and more than a hundred is nobody's.
+ */
+enum {
+	AGENT_MAX_CONNECTIONS = 128,
+	/* Health, signals, waits, and the creation of an ordinary container (10 to 60 KiB decoded):
+	 * served whatever others do. */
+	AGENT_CONNECTION_RESERVE = 128 << 10,
+	AGENT_SHARED_BUDGET = 24 << 20,
+	/* The largest message, 4 MiB, and 16 MiB to decode it into. A single peer leaves others
+	 * more than their reserve. */
+	AGENT_CONNECTION_BUDGET = 20 << 20,
+	/* A peer that does not read for a moment may still ask; the largest read is as much. */
+	AGENT_MAX_UNSENT = 1 << 20,
+};
+
 /* The commit that the agent was built from, or "unknown". */
 extern const char agent_commit[];
 
@@ -31,7 +49,7 @@ struct agent {
 	struct sandbox sandbox;
 	struct scrape *scrape; /* GetMetrics at work (rpc_metrics.c), or NULL */
 	uint64_t n_scrapes;
-	struct source *sigterm, *sigint;
+	struct source *sigterm, *sigint, *flush_timer;
 	bool is_init;	   /* PID 1 of the guest */
 	bool is_listening; /* a name of the server's address may be there */
 };
@@ -42,5 +60,5 @@ int agent_new(const struct options *options, bool is_init, struct agent **ret,
 int agent_serve(struct agent *agent, struct err *err) must_check;
 void agent_free(struct agent *agent);
 
-/* Stops accepting, lets every reply out, then ends agent_serve. */
+/* Stops accepting, lets the replies out as far as peers read them soon, then ends agent_serve. */
 void agent_stop(struct agent *agent);

@@ -14,22 +14,67 @@ union prefix {
  */
 enum { BLOCK_OVERHEAD = sizeof(union prefix) + 16 };
 
-static bool charge(struct message_budget *budget, size_t size)
+/* How much of it the parent is charged for. */
+static size_t passed_on(const struct message_budget *b)
 {
-	for (const struct message_budget *b = budget; b; b = b->parent)
-		if (b->limit < b->used || b->limit - b->used < size)
-			return false;
-	for (struct message_budget *b = budget; b; b = b->parent)
+	return b->used > b->reserve ? b->used - b->reserve : 0;
+}
+
+/* Charges size without looking at limits. */
+static void add(struct message_budget *budget, size_t size)
+{
+	for (struct message_budget *b = budget; b; b = b->parent) {
+		size_t before = passed_on(b);
+
 		b->used += size;
+		size = passed_on(b) - before;
+	}
+}
+
+void budget_discharge(struct message_budget *budget, size_t size)
+{
+	for (struct message_budget *b = budget; b; b = b->parent) {
+		size_t before = passed_on(b);
+
+		assert(b->used >= size);
+		b->used -= size;
+		size = before - passed_on(b);
+	}
+}
+
+bool budget_charge(struct message_budget *budget, size_t size)
+{
+	size_t rest = size;
+
+	for (const struct message_budget *b = budget; b && rest; b = b->parent) {
+		size_t reserved = b->reserve > b->used ? b->reserve - b->used : 0;
+
+		if (b->limit < b->used || b->limit - b->used < rest)
+			return false;
+		rest -= rest < reserved ? rest : reserved;
+	}
+	add(budget, size);
 	return true;
 }
 
-static void discharge(struct message_budget *budget, size_t size)
+void budget_recharge(struct message_budget *budget, size_t *charged, size_t now)
 {
-	for (struct message_budget *b = budget; b; b = b->parent) {
-		assert(b->used >= size);
-		b->used -= size;
+	if (now > *charged)
+		add(budget, now - *charged);
+	else
+		budget_discharge(budget, *charged - now);
+	*charged = now;
+}
+
+bool budget_is_over(const struct message_budget *budget)
+{
+	for (const struct message_budget *b = budget; b; b = b->parent) {
+		if (b->used > b->limit)
+			return true;
+		if (passed_on(b) == 0)
+			return false;
 	}
+	return false;
 }
 
 void *budget_alloc(struct budget_allocator *a, size_t size)
@@ -38,13 +83,13 @@ void *budget_alloc(struct budget_allocator *a, size_t size)
 	size_t charged;
 
 	if (__builtin_add_overflow(size, (size_t)BLOCK_OVERHEAD, &charged) ||
-		!charge(a->budget, charged)) {
+		!budget_charge(a->budget, charged)) {
 		a->over_budget = true;
 		return NULL;
 	}
 	block = malloc(sizeof(*block) + size);
 	if (!block) {
-		discharge(a->budget, charged);
+		budget_discharge(a->budget, charged);
 		a->out_of_memory = true;
 		return NULL;
 	}
@@ -59,7 +104,7 @@ void budget_free(struct budget_allocator *a, void *p)
 	if (!p)
 		return;
 	block--;
-	discharge(a->budget, block->charged);
+	budget_discharge(a->budget, block->charged);
 	free(block);
 }
 

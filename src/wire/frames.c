@@ -143,6 +143,24 @@ enum frame_kind frames_next(struct frames *f, struct ttrpc_header *ret, struct s
 	return FRAME_WHOLE;
 }
 
+bool frames_refuse(struct frames *f, size_t min, struct ttrpc_header *ret)
+{
+	struct ttrpc_header h;
+	size_t len;
+
+	release_taken(f);
+	if (buf_len(&f->in) < TTRPC_HEADER_SIZE)
+		return false;
+	h = ttrpc_header_decode(buf_slice(&f->in).p);
+	len = buf_len(&f->in) - TTRPC_HEADER_SIZE;
+	if (h.len <= min || len >= h.len)
+		return false;
+	f->skip = h.len - len;
+	buf_fini(&f->in);
+	*ret = h;
+	return true;
+}
+
 int frames_begin(struct frames *f)
 {
 	static const uint8_t header[TTRPC_HEADER_SIZE];

@@ -42,6 +42,12 @@ int frames_fill(struct frames *f) must_check;
 enum frame_kind frames_next(struct frames *f, struct ttrpc_header *ret, struct slice *ret_payload);
 
 /*
+ * Gives up a frame that has arrived in part and is to have more than min bytes, as if it were too
+ * large. False: there is none.
+ */
+bool frames_refuse(struct frames *f, size_t min, struct ttrpc_header *ret);
+
+/*
  * A frame to send is made in place: begin, append its payload to f->out, then end (which queues it)
  * or abort. -EMSGSIZE: the payload is over TTRPC_MAX_PAYLOAD; the frame is forgotten then.
  */
@@ -57,6 +63,11 @@ int frames_flush(struct frames *f) must_check;
 static inline bool frames_has_memory(const struct frames *f)
 {
 	return f->in.data || f->out.data;
+}
+
+static inline size_t frames_memory(const struct frames *f)
+{
+	return f->in.cap + f->out.cap;
 }
 
 static inline size_t frames_unsent(const struct frames *f)

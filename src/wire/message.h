@@ -18,9 +18,10 @@
 enum { MESSAGE_MAX_DEPTH = 32 };
 
 /* Memory that decoded messages may take. The parent, if any, is charged too: one budget per
- * request below one per connection. */
+ * request below one per connection, and that below one for all. */
 struct message_budget {
 	size_t limit, used;	       /* bytes */
+	size_t reserve;		       /* of used: the first, which the parent is not charged for */
 	struct message_budget *parent; /* borrowed, or NULL */
 };
 

@@ -3,8 +3,13 @@
 
 #include "base/clock.h"
 #include "ttrpc.pb-c.h"
+#include "wire/budget.h"
 #include "wire/status.h"
 #include "wire/ttrpc_conn.h"
+
+/* What a call in flight takes beside its request; the second half is what handlers keep to answer it
+ * later. */
+enum { CALL_COST = sizeof(struct ttrpc_call) + 256 };
 
 /* ttrpc.Request.payload */
 enum { REQUEST_PAYLOAD = 3 };
@@ -25,6 +30,7 @@ static void call_end(struct ttrpc_call *call)
 	message_free(call->request, &call->budget);
 	message_free(call->envelope, &call->budget);
 	free(call);
+	budget_discharge(&conn->budget, CALL_COST);
 	ttrpc_conn_unref(conn);
 }
 
@@ -152,10 +158,17 @@ static int decode(struct ttrpc_call *call, struct slice frame, struct err *err)
 void ttrpc_call_start(struct ttrpc_conn *conn, uint32_t stream, struct slice payload)
 {
 	struct ttrpc_server *server = conn->server;
-	struct ttrpc_call *call = calloc(1, sizeof(*call));
+	struct ttrpc_call *call;
 	struct err err = ERR_INIT;
 
+	if (!budget_charge(&conn->budget, CALL_COST)) {
+		ttrpc_conn_respond(conn, stream, WIRE_RESOURCE_EXHAUSTED,
+			"the calls in flight need more memory than a peer may use", NULL);
+		return;
+	}
+	call = calloc(1, sizeof(*call));
 	if (!call) {
+		budget_discharge(&conn->budget, CALL_COST);
 		ttrpc_conn_respond(conn, stream, WIRE_RESOURCE_EXHAUSTED, "out of memory", NULL);
 		return;
 	}

@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "ttrpc.pb-c.h"
+#include "wire/budget.h"
 #include "wire/status.h"
 
 /* Then others get their turn; the loop comes back, since there is more to read. */
@@ -24,10 +25,21 @@ enum { FILLS_PER_ROUND = 16 };
 /* ttrpc.Response.payload */
 enum { RESPONSE_PAYLOAD = 2 };
 
+/* Bytes of a frame, and of replies, that a connection may have even when all memory is used up: how
+ * else should it be told so. */
+enum { ALWAYS_SIZE = 16 << 10 };
+
 static bool may_read(const struct ttrpc_conn *conn)
 {
-	return conn->state == CONN_OPEN &&
-	       frames_unsent(&conn->frames) <= conn->server->config.max_unsent;
+	size_t unsent = frames_unsent(&conn->frames);
+
+	return conn->state == CONN_OPEN && unsent <= conn->server->config.max_unsent &&
+	       (unsent <= ALWAYS_SIZE || !budget_is_over(&conn->budget));
+}
+
+static void charge_frames(struct ttrpc_conn *conn)
+{
+	budget_recharge(&conn->budget, &conn->frames_charged, frames_memory(&conn->frames));
 }
 
 static void fail_later(struct ttrpc_conn *conn)
@@ -70,6 +82,7 @@ static void flush(struct ttrpc_conn *conn)
 	if (frames_flush(&conn->frames) < 0 ||
 		(conn->state == CONN_ENDING && !frames_unsent(&conn->frames)))
 		fail_later(conn);
+	charge_frames(conn);
 	if (conn->flush_mark && conn->frames.n_sent >= conn->flush_mark)
 		pass_flush_mark(conn);
 }
@@ -106,18 +119,59 @@ static int queue_response(struct ttrpc_conn *conn, uint32_t stream, uint8_t stat
 	return r;
 }
 
+static struct ttrpc_conn *find_largest(struct ttrpc_server *server)
+{
+	struct ttrpc_conn *largest = NULL;
+
+	LIST_FOREACH (conn, &server->conns, struct ttrpc_conn, link)
+		if (conn->state != CONN_CLOSED && !conn->broken.is_set &&
+			(!largest || conn->budget.used > largest->budget.used))
+			largest = conn;
+	return largest;
+}
+
+static bool has_too_much(const struct ttrpc_conn *conn)
+{
+	return frames_unsent(&conn->frames) > ALWAYS_SIZE && budget_is_over(&conn->budget);
+}
+
+/*
+ * Replies to calls in flight cannot be refused. Where they find no memory left, it is taken from
+ * whoever has most. Where small ones are given at once it is enough to stop reading: may_read().
+ */
+static void make_room(struct ttrpc_conn *conn, size_t reply_size)
+{
+	struct ttrpc_conn *largest;
+
+	charge_frames(conn);
+	if (conn->is_busy && reply_size <= ALWAYS_SIZE)
+		return;
+	/* A peer that reads needs none for long. */
+	if (has_too_much(conn))
+		flush(conn);
+	if (!has_too_much(conn))
+		return;
+	largest = find_largest(conn->server);
+	if (largest)
+		fail_later(largest);
+}
+
 void ttrpc_conn_respond(struct ttrpc_conn *conn, uint32_t stream, uint8_t status, const char *text,
 	const ProtobufCMessage *body)
 {
+	size_t before, size;
 	int r;
 
-	if (conn->state == CONN_CLOSED)
+	if (conn->state == CONN_CLOSED || conn->broken.is_set)
 		return;
+	before = frames_unsent(&conn->frames);
 	r = queue_response(conn, stream, status, text, body);
 	if (r == -EMSGSIZE)
 		r = queue_response(conn, stream, WIRE_INVALID_ARGUMENT,
 			"the response is larger than a message may be", NULL);
+	size = frames_unsent(&conn->frames) - before;
 	ttrpc_conn_kick(conn);
+	make_room(conn, size);
 	/* A peer that would wait for ever for this answer is better off without us. */
 	if (r < 0 || frames_unsent(&conn->frames) >
 			     2 * conn->server->config.max_unsent + TTRPC_MAX_PAYLOAD)
@@ -164,12 +218,25 @@ static bool handle_frames(struct ttrpc_conn *conn)
 	return false;
 }
 
+/* A large frame that is still arriving when there is no memory left is one that others miss. */
+static void refuse_large_frame(struct ttrpc_conn *conn)
+{
+	struct ttrpc_header h;
+
+	if (budget_is_over(&conn->budget) && frames_refuse(&conn->frames, ALWAYS_SIZE, &h))
+		ttrpc_conn_respond(conn, h.stream, WIRE_RESOURCE_EXHAUSTED,
+			"the message needs more memory than a peer may use", NULL);
+}
+
 /* 0: nothing more for now. -EPIPE: the peer sends no more. */
 static int read_frames(struct ttrpc_conn *conn)
 {
 	for (int i = 0; i < FILLS_PER_ROUND && handle_frames(conn); i++) {
-		int r = frames_fill(&conn->frames);
+		int r;
 
+		refuse_large_frame(conn);
+		r = frames_fill(&conn->frames);
+		charge_frames(conn);
 		if (r <= 0)
 			return r == -EAGAIN ? 0 : r == 0 ? -EPIPE : r;
 	}
@@ -216,7 +283,10 @@ static void fire_broken(struct deadline *deadline)
 
 static void fire_trim(struct deadline *deadline)
 {
-	frames_trim(&container_of(deadline, struct ttrpc_conn, trim)->frames);
+	struct ttrpc_conn *conn = container_of(deadline, struct ttrpc_conn, trim);
+
+	frames_trim(&conn->frames);
+	charge_frames(conn);
 }
 
 int ttrpc_conn_new(struct ttrpc_server *server, int fd)
@@ -230,7 +300,9 @@ int ttrpc_conn_new(struct ttrpc_server *server, int fd)
 	}
 	*conn = (struct ttrpc_conn){.server = server,
 		.refs = 1,
-		.budget.limit = server->config.connection_budget,
+		.budget = {.limit = server->config.connection_budget,
+			.reserve = server->config.connection_reserve,
+			.parent = &server->budget},
 		.broken.fire = fire_broken,
 		.trim.fire = fire_trim};
 	frames_init(&conn->frames, fd);
@@ -258,6 +330,7 @@ void ttrpc_conn_close(struct ttrpc_conn *conn)
 	deadlines_clear(&conn->server->deadlines, &conn->trim);
 	source_free(take_ptr(&conn->io));
 	frames_fini(&conn->frames);
+	charge_frames(conn);
 	if (conn->flush_mark)
 		pass_flush_mark(conn);
 	ttrpc_call_cancel_all(conn);

@@ -19,6 +19,7 @@ struct ttrpc_server {
 	int listen_fd;			   /* owned; -1: not accepting */
 	struct source *listen;		   /* owned */
 	struct list conns;		   /* struct ttrpc_conn */
+	struct message_budget budget;	   /* of all of them */
 	size_t n_conns;
 	struct deadlines deadlines;
 	struct deadline accept_again;
@@ -46,10 +47,11 @@ struct ttrpc_conn {
 	bool is_stalled;	      /* frames wait in the buffer until the peer reads */
 	struct list calls, cancelled; /* struct ttrpc_call */
 	size_t n_calls;		      /* in both lists */
-	struct message_budget budget;
-	struct deadline broken; /* set: the loop is to close it */
-	struct deadline trim;	/* set: buffers have memory */
-	uint64_t flush_mark;	/* frames.n_sent at which server->n_unflushed falls; 0: none */
+	struct message_budget budget; /* of what is decoded, the calls, and frames */
+	size_t frames_charged;	      /* for the memory that frames has */
+	struct deadline broken;	      /* set: the loop is to close it */
+	struct deadline trim;	      /* set: buffers have memory */
+	uint64_t flush_mark; /* frames.n_sent at which server->n_unflushed falls; 0: none */
 };
 
 struct ttrpc_call {

@@ -84,6 +84,9 @@ int ttrpc_server_new(struct loop *loop, int listen_fd, const struct ttrpc_server
 	set_default(&server->config.max_calls, 16384);
 	set_default(&server->config.call_budget, 16 << 20);
 	set_default(&server->config.connection_budget, 64 << 20);
+	set_default(&server->config.connection_reserve, 128 << 10);
+	set_default(&server->config.shared_budget, 64 << 20);
+	server->budget.limit = server->config.shared_budget;
 	set_default(&server->config.max_unsent, 8 << 20);
 	r = deadlines_init(&server->deadlines, loop);
 	if (r == 0 && listen_fd >= 0)
@@ -132,6 +135,7 @@ void ttrpc_server_free(struct ttrpc_server *server)
 		ttrpc_call_cancel_all(conn);
 		list_remove(&conn->link);
 		conn->server = NULL;
+		conn->budget.parent = NULL;
 		ttrpc_conn_unref(conn);
 	}
 	if (server->deadlines.timer)

@@ -13,9 +13,13 @@
  * drop the call, or let its work run to the end and reply as usual: such a reply goes nowhere. A
  * call without that function runs to its end unseen.
  *
- * Peers are bounded: by connections, by calls in flight per connection, by decoded bytes per call
- * and per connection, and by unsent replies (a connection whose peer does not read is not read from
- * until it does).
+ * Peers are bounded: by connections, by calls in flight per connection, by unsent replies (a
+ * connection whose peer does not read is not read from until it does), and by memory: per call, per
+ * connection, and of all connections together. Memory is what requests take decoded, what a call in
+ * flight takes, and the frames that have arrived in part or wait to be sent. What would take more is
+ * refused with RESOURCE_EXHAUSTED; where that does not help, because peers do not read their
+ * answers, the connection that has the most is closed. A part of each connection's memory is its
+ * own whatever others take, so that small requests are always served.
  */
 #include <protobuf-c/protobuf-c.h>
 
@@ -44,9 +48,12 @@ struct ttrpc_server_config {
 	/* Above it a new connection is closed. One whose peer left counts as long as handlers hold
 	 * calls of it. 0: 128. */
 	size_t max_connections;
-	size_t max_calls;	  /* in flight per connection, then RESOURCE_EXHAUSTED; 0: 16384 */
-	size_t call_budget;	  /* decoded bytes; 0: 16 MiB */
-	size_t connection_budget; /* decoded bytes; 0: 64 MiB */
+	size_t max_calls; /* in flight per connection, then RESOURCE_EXHAUSTED; 0: 16384 */
+	/* Bytes. */
+	size_t call_budget;	   /* decoded; 0: 16 MiB */
+	size_t connection_budget;  /* 0: 64 MiB */
+	size_t connection_reserve; /* of it, not shared with others; 0: 128 KiB */
+	size_t shared_budget;	   /* of all connections, without their reserves; 0: 64 MiB */
 	/* Bytes of replies waiting before reading stops. Calls in flight by then may still be
 	 * answered; past twice this and one message the peer is disconnected. 0: 8 MiB. */
 	size_t max_unsent;

@@ -5,10 +5,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/agent.h"
 #include "base/io.h"
 #include "fixture.h"
 #include "health.pb-c.h"
 #include "wire/ttrpc.h"
+
+enum { N_TOO_MANY = 20 };
 
 static void assert_served(struct fixture *f)
 {
@@ -71,6 +74,29 @@ static void random_bytes_hurt_nobody(void **state)
 	assert_int_equal(signal_process(f, "c1", "", 0, NULL), 0);
 }
 
+static void a_hundred_clients_of_noise_hurt_nobody(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t x = 99;
+	uint8_t bytes[512];
+	int fds[100];
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = fixture_socket(f);
+	for (int round = 0; round < 20; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+			for (size_t n = 0; n < sizeof(bytes); n++)
+				bytes[n] = (uint8_t)next_random(&x);
+			bytes[0] = bytes[1] = 0;
+			send_bytes(fds[i], bytes, next_random(&x) % sizeof(bytes));
+		}
+		assert_served(f);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	assert_served(f);
+}
+
 static void random_payloads_hurt_nobody(void **state)
 {
 	struct fixture *f = *state;
@@ -130,11 +156,23 @@ static void impossible_headers_are_survived(void **state)
 static void more_connections_than_allowed_wait_or_fail(void **state)
 {
 	struct fixture *f = *state;
-	int fds[100];
+	/* The fixture has one as well. */
+	int fds[AGENT_MAX_CONNECTIONS - 1 + N_TOO_MANY];
+	int64_t deadline_ns = clock_now_ns() + 10 * NS_PER_S;
+	size_t n_closed = 0;
+	char c;
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i] = fixture_socket(f);
-	assert_served(f);
+	/* Those that are too many are hung up on; it may take the agent some rounds. */
+	while (n_closed < N_TOO_MANY) {
+		assert_true(clock_now_ns() < deadline_ns);
+		assert_served(f);
+		n_closed = 0;
+		for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+			n_closed += recv(fds[i], &c, 1, MSG_DONTWAIT) == 0;
+	}
+	assert_int_equal(n_closed, N_TOO_MANY);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		close(fds[i]);
 	ttrpc_client_free(fixture_connect(f));
@@ -216,6 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		agent_test(random_bytes_hurt_nobody),
+		agent_test(a_hundred_clients_of_noise_hurt_nobody),
 		agent_test(random_payloads_hurt_nobody),
 		agent_test(frames_that_never_end_hold_up_nobody),
 		agent_test(impossible_headers_are_survived),
