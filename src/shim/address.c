@@ -92,7 +92,7 @@ static int move_into_place(const char *from, const char *path)
 	return -EBUSY;
 }
 
-/* containerd's other shims make it as well, with whatever mode. */
+/* Other shims make it as well: runc's with mode 0600, which only CAP_DAC_OVERRIDE can enter. */
 static int close_to_others(int dir_fd)
 {
 	struct stat st;
@@ -101,7 +101,7 @@ static int close_to_others(int dir_fd)
 		return -errno;
 	if (st.st_uid != geteuid())
 		return -EPERM;
-	return (st.st_mode & 077) != 0 && fchmod(dir_fd, 0700) < 0 ? -errno : 0;
+	return (st.st_mode & 07777) != 0700 && fchmod(dir_fd, 0700) < 0 ? -errno : 0;
 }
 
 /*

@@ -21,9 +21,9 @@ void address_of(const char *containerd, const char *name_space, const char *id,
 bool address_is_served(const char *path);
 
 /*
- * Listens on path, mode 0600, close-on-exec, in a directory that nobody else can look into: it is
- * made with mode 0700, or loses what group and others may do. -EPERM: it is somebody else's. A
- * socket nobody serves is replaced; -EADDRINUSE, with err unset, when somebody does.
+ * Listens on path, mode 0600, close-on-exec, in a directory that nobody else can look into: its mode
+ * is 0700 from then on, whoever made it. -EPERM: it is somebody else's. A socket nobody serves is
+ * replaced; -EADDRINUSE, with err unset, when somebody does.
  */
 int address_listen(const char *path, int *ret_fd, struct err *err) must_check;
 

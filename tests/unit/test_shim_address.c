@@ -90,7 +90,7 @@ static void the_socket_is_0600_in_a_directory_that_is_0700(void **state)
 
 static void a_directory_that_others_can_enter_is_closed_to_them(void **state)
 {
-	static const mode_t modes[] = {0755, 0711, 0777, 01777, 0750};
+	static const mode_t modes[] = {0755, 0711, 0777, 01777, 0750, 0600};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
