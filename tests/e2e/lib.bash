@@ -43,6 +43,8 @@ setup() {
 teardown() {
 	[[ -n ${tmp:-} ]] || return 0
 	stop_events
+	# A test may have killed it.
+	playground_pid > /dev/null || playground_start 3>&-
 	cp "$tmp/configuration.saved" "$KATA_CONF_FILE"
 	playground_remove_containers
 	"$leftovers" compare "$tmp/before"
