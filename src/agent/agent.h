@@ -30,8 +30,10 @@ enum {
 	/* The largest message, 4 MiB, and 16 MiB to decode it into. A single peer leaves others
 	 * more than their reserve. */
 	AGENT_CONNECTION_BUDGET = 20 << 20,
-	/* A peer that does not read for a moment may still ask; the largest read is as much. */
-	AGENT_MAX_UNSENT = 1 << 20,
+	/* A peer that does not read for a moment may still ask. Past twice this and a message, 12 MiB,
+	 * it is disconnected: 100 containers that all write at once give half of that, 64 KiB each,
+	 * before it is its turn to read. */
+	AGENT_MAX_UNSENT = 4 << 20,
 };
 
 /* The commit that the agent was built from, or "unknown". */

@@ -4,7 +4,7 @@
 
 #include "fixture.h"
 
-enum { AT_ONCE = 300 };
+enum { AT_ONCE = 100 };
 
 static void scrape_start(struct fixture *f, struct ttrpc_client *client, struct reply *reply)
 {
