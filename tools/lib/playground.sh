@@ -130,6 +130,8 @@ playground_start() {
 	setsid containerd --config "$playground_run/config.toml" --log-level info \
 		< /dev/null >> "$playground_dir/containerd.log" 2>&1 &
 	pid=$!
+	# When a test kills it, this shell has nothing to say about that.
+	disown "$pid"
 	echo "$pid" > "$playground_run/pid"
 	playground_wait_ready "$pid"
 	playground_choose_snapshotter > "$playground_dir/snapshotter"
