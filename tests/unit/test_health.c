@@ -16,7 +16,7 @@
 #include "wire/dial.h"
 #include "wire/ttrpc_server.h"
 
-enum { STEP_MS = 2, LIMIT_S = 20, HEALTH_LIMIT_MS = 90000, PERIOD_S = 30 };
+enum { STEP_MS = 2, LIMIT_S = 20, HEALTH_LIMIT_MS = 90000, PERIOD_S = 30, MAX_PARKED = 4 };
 
 struct fixture {
 	struct loop *loop;
@@ -27,7 +27,8 @@ struct fixture {
 	char dir[32], address[64];
 
 	bool hangs, fails;
-	struct ttrpc_call *parked; /* a check that hangs */
+	struct ttrpc_call *parked[MAX_PARKED]; /* checks that hang */
+	size_t n_parked;
 	size_t n_checks, n_connected, n_failed, n_lost;
 	bool frees;
 	struct err why;
@@ -51,7 +52,8 @@ static void on_check(struct ttrpc_call *call, const ProtobufCMessage *request, v
 	(void)request;
 	f->n_checks++;
 	if (f->hangs) {
-		f->parked = call;
+		assert_true(f->n_parked < MAX_PARKED);
+		f->parked[f->n_parked++] = call;
 		return;
 	}
 	err_set(&err, EIO, "no disk");
@@ -156,6 +158,8 @@ static int tear_down(void **state)
 	health_free(f->health);
 	agent_free(f->agent);
 	ttrpc_server_free(f->server);
+	while (f->n_parked > 0)
+		ttrpc_call_drop(f->parked[--f->n_parked]);
 	loop_free(f->loop);
 	assert_int_equal(path_remove_tree(AT_FDCWD, f->dir), 0);
 	free(f);
@@ -222,7 +226,7 @@ static void an_answer_just_in_time_is_good(void **state)
 	run_until(f, &f->n_checks, 1);
 	pass(f, (HEALTH_LIMIT_MS - 1000) * NS_PER_MS);
 	f->hangs = false;
-	ttrpc_call_reply(f->parked, &reply.base);
+	ttrpc_call_reply(f->parked[--f->n_parked], &reply.base);
 	settle(f);
 	pass(f, PERIOD_S * NS_PER_S);
 	run_until(f, &f->n_checks, 2);
