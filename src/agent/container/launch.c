@@ -231,9 +231,22 @@ static void on_job_end(void *data, int fd, uint32_t events)
 	}
 }
 
+/* An init that has gone, or failed, after done was told of it: nobody asks before launch_release
+ * does. */
+static void lose(struct launch *l)
+{
+	(void)process_signal_pidfd(l->process.pidfd, SIGKILL);
+	close_socket(l);
+	l->lost = true;
+}
+
 /* Kills both; failure says why, or stays unset when they went without a word. */
 static void end(struct launch *l)
 {
+	if (l->state == READY && l->done) {
+		lose(l);
+		return;
+	}
 	l->state = ENDING;
 	source_free(l->sock_source);
 	l->sock_source = NULL;
@@ -291,6 +304,12 @@ static int answer(struct launch *l, char byte)
 	ssize_t n = send(l->sock_fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 	return n == 1 ? 0 : -errno;
+}
+
+/* A process that has gone has not read the answer: its end of file follows. */
+static bool has_gone(int r)
+{
+	return r == -EPIPE || r == -ECONNRESET;
 }
 
 static int on_hello(struct launch *l, const struct report *report)
@@ -375,12 +394,6 @@ static void on_end_of_file(struct launch *l)
 		finish(l);
 		return;
 	}
-	if (l->state == READY) {
-		/* Nobody asks before launch_release does. */
-		close_socket(l);
-		l->lost = true;
-		return;
-	}
 	end(l);
 }
 
@@ -400,8 +413,7 @@ static void on_socket(void *data, int fd, uint32_t events)
 	if (r == 1) {
 		r = on_report(l, &report);
 		report_fini(&report);
-		/* A process that has gone has not read the answer: its end of file follows. */
-		if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+		if (r == 0 || has_gone(r))
 			return;
 	}
 	err_sys(&l->failure, -r, "talk to the container process");
@@ -410,17 +422,22 @@ static void on_socket(void *data, int fd, uint32_t events)
 
 void launch_release(struct launch *l, launch_released_fn *fn, void *data)
 {
+	int r;
+
 	assert(l->state == READY && !l->released);
 	l->released = fn;
 	l->released_data = data;
 	l->state = RELEASED;
-	if (l->lost) {
+	r = l->lost ? 0 : answer(l, REPORT_GO);
+	if (r < 0 && !has_gone(r)) {
+		err_sys(&l->failure, -r, "start the container process");
+		lose(l);
+	}
+	if (l->lost && !err_is_set(&l->failure))
 		err_set(&l->failure, ESRCH,
 			"the container process has ended before it was started");
+	if (l->lost)
 		source_set_deadline(l->timer, 0);
-		return;
-	}
-	(void)!answer(l, REPORT_GO);
 }
 
 static int check_request(const struct launch_request *request, struct err *err)
