@@ -233,8 +233,8 @@ static void limits_at_their_bounds_pass(void **state)
 {
 	static const char *const rows[] = {
 		"{}",
-		"{\"devices\":[{\"type\":\"a\"},{\"type\":\"b\"},{\"type\":\"c\"},{\"type\":\"\"}]"
-		"}",
+		"{\"devices\":[{\"type\":\"a\"},{\"type\":\"b\"},{\"type\":\"\"}]}",
+		"{\"devices\":[{\"type\":\"c\"}]}",
 		"{\"memory\":{\"limit\":-1,\"swap\":-1,\"reservation\":0,\"swappiness\":100}}",
 		"{\"memory\":{\"limit\":9223372036854775807,\"swap\":9223372036854775807}}",
 		"{\"memory\":{\"swap\":1}}",
