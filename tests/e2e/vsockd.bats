@@ -12,14 +12,6 @@ source "$top/tools/lib/kvm.sh"
 build=${KIHON_BUILD:-$top/build}
 image=$build/guest-image
 
-make_initrd() {
-	local -a modules
-	musl-gcc -Os -static -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu \
-		-o "$1/init" "$top/tests/e2e/vsockd/guest.c"
-	mapfile -t modules < <(sed "s|^|$image/modules/|" "$image/modules/order")
-	"$top/guest/make-initrd" "$1/init" "${modules[@]}" | zstd -q -1 > "$1/initrd"
-}
-
 start_vm() {
 	local -a accel=(-accel 'tcg,thread=multi' -cpu max)
 	if kvm_works; then accel=(-accel kvm -cpu host); fi
@@ -41,7 +33,7 @@ setup_file() {
 	[[ -s $image/modules/order ]] || skip "no guest kernel: guest/build"
 	dir=$BATS_FILE_TMPDIR
 	export dir
-	make_initrd "$dir"
+	"$top/tests/e2e/vsockd/make-initrd" "$dir"
 	mkfifo "$dir/stdin"
 	"$build/host/tests/tools/vsockd" "$dir" 3 < "$dir/stdin" > "$dir/vsockd.log" 2>&1 3>&- &
 	echo $! > "$dir/vsockd.pid"

@@ -12,11 +12,15 @@ set_up_host() {
 	run_quietly "$build/host-setup.log" meson setup "$build/host" "$top"
 }
 
-# The shim alone: tests and other programs are `make host`'s.
-build_shim() {
+# build_host TARGET...: these alone; everything is `make host`'s.
+build_host() {
 	set_up_host
-	say "building the shim"
-	run_quietly "$build/host-ninja.log" ninja -C "$build/host" src/shim/containerd-shim-kata-v2
+	say "building ${*##*/}"
+	run_quietly "$build/host-ninja.log" ninja -C "$build/host" "$@"
+}
+
+build_shim() {
+	build_host src/shim/containerd-shim-kata-v2
 }
 
 build_pod_programs() {

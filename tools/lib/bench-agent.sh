@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154  # shared with the script that sources it
+# What tools/bench measures of the agent alone: the guest's own binary as a service on this machine (no
+# container can see the guest's PID 1), with kata-agent-ctl as its client. Needs bench.sh and build.sh.
+
+agent_pid=
+agent_directory=
+
+start_agent() {
+	agent_directory=$(mktemp -d)
+	export KATA_AGENT_SERVER_ADDR=unix://$agent_directory/agent.sock
+	KIHON_AGENT_RUN_DIR=$agent_directory/run "$build/guest/kata-agent.stripped" \
+		> "$agent_directory/log" 2>&1 &
+	agent_pid=$!
+	# It says so when it listens, which ends tail.
+	timeout 10 tail -n +1 -f --pid="$agent_pid" "$agent_directory/log" |
+		grep -q -m 1 "ttRPC server started" || true
+	kill -0 "$agent_pid" || die "the agent did not start: $(< "$agent_directory/log")"
+}
+
+stop_agent() {
+	[[ -n $agent_pid ]] || return 0
+	kill "$agent_pid" 2> /dev/null || true
+	wait "$agent_pid" 2> /dev/null || true
+	rm -rf "$agent_directory"
+	agent_pid=
+}
+
+agent_ctl() {
+	timeout 120 "$build/host/src/tools/kata-agent-ctl" connect --quiet --bundle-dir "$agent_directory/bundle" "$@"
+}
+
+# write_bundle ARGUMENT...: runc's own default but for the network, which the containers of a pod share,
+# and the terminal.
+write_bundle() {
+	local bundle=$agent_directory/bundle tool
+	mkdir -p "$bundle/rootfs/bin"
+	cp "$(type -P busybox)" "$bundle/rootfs/bin/busybox"
+	for tool in sh true sleep; do
+		ln -s busybox "$bundle/rootfs/bin/$tool"
+	done
+	runc spec --bundle "$bundle"
+	jq '.process.args = $ARGS.positional | .process.terminal = false | del(.process.rlimits) |
+		.linux.namespaces |= map(select(.type != "network"))' \
+		"$bundle/config.json" --args "$@" > "$bundle/config.new"
+	mv "$bundle/config.new" "$bundle/config.json"
+}
+
+measure_agent_memory() {
+	local process='{"args":["sleep","100000"],"cwd":"/","env":["PATH=/bin"],"user":{}}' n
+	local -a execs=()
+	start_agent
+	write_bundle sleep 100000
+	show "agent at rest, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB "goal: < 100"
+	agent_ctl -c CreateSandbox -c "CreateContainer cid=one" -c "StartContainer cid=one"
+	show "agent with one container, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB
+	for n in {1..50}; do
+		execs+=(-c "ExecProcess cid=one exec_id=e$n process='$process'")
+	done
+	agent_ctl "${execs[@]}"
+	show "agent with 50 execs, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB "their children not counted"
+	agent_ctl -c "SignalProcess cid=one signal=kill" -c "WaitProcess cid=one" -c "RemoveContainer cid=one"
+	show "agent after them, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB
+	stop_agent
+}
+
+# How many containers one run makes; a run is so long that the start of a client is lost in it.
+lifecycle_count=20
+
+agent_lifecycle() {
+	local n
+	local -a calls=()
+	for ((n = 0; n < lifecycle_count; n++)); do
+		calls+=(-c "CreateContainer cid=b$n" -c "StartContainer cid=b$n" -c "WaitProcess cid=b$n"
+			-c "RemoveContainer cid=b$n")
+	done
+	agent_ctl "${calls[@]}"
+}
+
+# program_lifecycle PROGRAM: `run` creates, starts, waits and deletes.
+program_lifecycle() {
+	local n
+	for ((n = 0; n < lifecycle_count; n++)); do
+		"$1" run --bundle "$agent_directory/bundle" "bench-$$-$n" < /dev/null
+	done
+}
+
+# In milliseconds for one container.
+each_ms() {
+	local ms
+	ms=$(took_ms "$@") && awk -v ms="$ms" -v n="$lifecycle_count" 'BEGIN { printf "%.2f\n", ms / n }'
+}
+
+# crun 1.8 wants cgroup v2 alone, which the lab has.
+crun_works() {
+	type -P crun > /dev/null &&
+		crun run --bundle "$agent_directory/bundle" "bench-$$" < /dev/null > /dev/null 2>&1
+}
+
+# One container's create, start, wait and delete of `true`, from the same bundle on the same machine. The
+# agent's figure has kata-agent-ctl's reading of config.json and five messages each way in it, and no start
+# of a program but the container's; that of the others has the start of the program, once for each.
+measure_lifecycle() {
+	local program n
+	local -a programs=(runc)
+	local -A times=()
+	start_agent
+	write_bundle true
+	agent_ctl -c CreateSandbox
+	if crun_works; then programs+=(crun); fi
+	for ((n = 0; n < bench_runs; n++)); do
+		times[agent]+="$(each_ms agent_lifecycle) "
+		for program in "${programs[@]}"; do
+			times[$program]+="$(each_ms program_lifecycle "$program") "
+		done
+	done
+	stop_agent
+	# shellcheck disable=SC2086  # words
+	show_runs "agent, create+start+wait+delete" ms "$lifecycle_count containers each, one connection" ${times[agent]}
+	for program in "${programs[@]}"; do
+		# shellcheck disable=SC2086
+		show_runs "$program run" ms "$lifecycle_count containers each, a process each" ${times[$program]}
+		show_ratio "agent against $program" "${times[agent]}" "${times[$program]}" "goal: < 1 beside crun"
+	done
+	[[ -n ${times[crun]:-} ]] ||
+		not_here "agent against crun" "crun does not run here; tests/lab/run -w $build -- $top/tools/bench --built lifecycle"
+}
