@@ -19,12 +19,14 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -151,7 +153,10 @@ CALL(int, chdir, EIO, (const char *path), (path))
 CALL(int, chmod, EIO, (const char *path, mode_t mode), (path, mode))
 CALL(int, chown, EIO, (const char *path, uid_t uid, gid_t gid), (path, uid, gid))
 CALL(int, chroot, EIO, (const char *path), (path))
+CALL(int, bind, ENOMEM, (int fd, __CONST_SOCKADDR_ARG a, socklen_t len), (fd, a, len))
+CALL(int, connect, ECONNREFUSED, (int fd, __CONST_SOCKADDR_ARG a, socklen_t len), (fd, a, len))
 CALL(int, dup2, EBUSY, (int from, int to), (from, to))
+CALL(int, dup3, EBUSY, (int from, int to, int flags), (from, to, flags))
 CALL(int, epoll_create1, EMFILE, (int flags), (flags))
 CALL(int, epoll_ctl, ENOMEM, (int epoll, int op, int fd, struct epoll_event *event),
 	(epoll, op, fd, event))
@@ -163,8 +168,12 @@ CALL(int, fchmod, EIO, (int fd, mode_t mode), (fd, mode))
 CALL(int, fchown, EIO, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))
 CALL(int, fchownat, EIO, (int fd, const char *path, uid_t uid, gid_t gid, int flags),
 	(fd, path, uid, gid, flags))
+CALL(int, flock, ENOLCK, (int fd, int operation), (fd, operation))
 CALL(pid_t, fork, EAGAIN, (void), ())
 CALL(int, fstat64, EIO, (int fd, struct stat64 *st), (fd, st))
+CALL(int, fstatat64, EIO, (int fd, const char *path, struct stat64 *st, int flags),
+	(fd, path, st, flags))
+CALL(int, fstatfs64, EIO, (int fd, struct statfs64 *st), (fd, st))
 CALL(int, listen, EADDRINUSE, (int fd, int backlog), (fd, backlog))
 CALL(int, lstat64, EIO, (const char *path, struct stat64 *st), (path, st))
 CALL(int, memfd_create, EMFILE, (const char *name, unsigned int flags), (name, flags))
@@ -179,8 +188,14 @@ CALL(int, pipe2, EMFILE, (int fds[2], int flags), (fds, flags))
 CALL(int, posix_openpt, ENOSPC, (int flags), (flags))
 CALL(ssize_t, pread64, EIO, (int fd, void *data, size_t len, off64_t at), (fd, data, len, at))
 CALL(ssize_t, read, EIO, (int fd, void *data, size_t len), (fd, data, len))
+CALL(ssize_t, readlink, EIO, (const char *path, char *to, size_t size), (path, to, size))
 CALL(ssize_t, recv, ECONNRESET, (int fd, void *data, size_t len, int flags), (fd, data, len, flags))
 CALL(ssize_t, recvmsg, ENOMEM, (int fd, struct msghdr *m, int flags), (fd, m, flags))
+CALL(int, renameat, ENOSPC, (int from_fd, const char *from, int to_fd, const char *to),
+	(from_fd, from, to_fd, to))
+CALL(int, renameat2, ENOSPC,
+	(int from_fd, const char *from, int to_fd, const char *to, unsigned int flags),
+	(from_fd, from, to_fd, to, flags))
 CALL(int, rmdir, EBUSY, (const char *path), (path))
 CALL(ssize_t, send, ENOBUFS, (int fd, const void *data, size_t len, int flags),
 	(fd, data, len, flags))
@@ -191,11 +206,14 @@ CALL(int, setrlimit64, EPERM, (__rlimit_resource_t which, const struct rlimit64 
 	(which, limit))
 CALL(pid_t, setsid, EPERM, (void), ())
 CALL(int, signalfd, EMFILE, (int fd, const sigset_t *set, int flags), (fd, set, flags))
+CALL(int, socket, EMFILE, (int domain, int type, int protocol), (domain, type, protocol))
 CALL(int, socketpair, EMFILE, (int domain, int type, int protocol, int fds[2]),
 	(domain, type, protocol, fds))
 CALL(int, stat64, EIO, (const char *path, struct stat64 *st), (path, st))
+CALL(int, statfs64, EIO, (const char *path, struct statfs64 *st), (path, st))
 CALL(int, symlink, ENOSPC, (const char *to, const char *path), (to, path))
 CALL(int, symlinkat, ENOSPC, (const char *to, int fd, const char *path), (to, fd, path))
+CALL(int, umount2, EBUSY, (const char *path, int flags), (path, flags))
 CALL(int, unlink, EIO, (const char *path), (path))
 CALL(int, unlinkat, EBUSY, (int fd, const char *path, int flags), (fd, path, flags))
 CALL(int, unshare, ENOMEM, (int flags), (flags))
