@@ -80,7 +80,7 @@ show_helpers() {
 	for pid in $(pgrep -P "$1"); do
 		mapfile -t tree < <(tree_of "$pid")
 		show "$(< "/proc/$pid/comm") $2, private memory" "$(private_kib "${tree[@]}")" KiB \
-			"${#tree[@]} processes"
+			"processes: ${#tree[@]}"
 	done
 }
 
@@ -125,7 +125,7 @@ measure_stdout() {
 	done
 	remove_pod kata
 	remove_pod runc
-	show_runs "stdout of an exec, 100 MB to a pipe" MB/s "$(accelerator_name)" "${kata[@]}"
+	show_runs "stdout of an exec, 100 MiB to a pipe" MB/s "$(accelerator_name)" "${kata[@]}"
 	show_runs "the same through runc" MB/s "no virtual machine" "${runc[@]}"
 	show_ratio "stdout, against runc" "${kata[*]}" "${runc[*]}" "more is better"
 }
