@@ -5,6 +5,7 @@
 
 agent_pid=
 agent_directory=
+agent_ctl_program=$build/host/src/tools/kata-agent-ctl
 
 start_agent() {
 	agent_directory=$(mktemp -d)
@@ -27,7 +28,7 @@ stop_agent() {
 }
 
 agent_ctl() {
-	timeout 120 "$build/host/src/tools/kata-agent-ctl" connect --quiet --bundle-dir "$agent_directory/bundle" "$@"
+	timeout 120 "$agent_ctl_program" connect --quiet --bundle-dir "$agent_directory/bundle" "$@"
 }
 
 # write_bundle ARGUMENT...: runc's own default but for the network, which the containers of a pod share,
@@ -36,7 +37,7 @@ write_bundle() {
 	local bundle=$agent_directory/bundle tool
 	mkdir -p "$bundle/rootfs/bin"
 	cp "$(type -P busybox)" "$bundle/rootfs/bin/busybox"
-	for tool in sh true sleep; do
+	for tool in sh true sleep dd; do
 		ln -s busybox "$bundle/rootfs/bin/$tool"
 	done
 	runc spec --bundle "$bundle"
@@ -62,6 +63,40 @@ measure_agent_memory() {
 	agent_ctl -c "SignalProcess cid=one signal=kill" -c "WaitProcess cid=one" -c "RemoveContainer cid=one"
 	show "agent after them, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB
 	stop_agent
+}
+
+# MB/s of 100 MiB, read as the shim does: 64 KiB at a time, one request after the other.
+agent_stdout() {
+	local ms
+	agent_ctl -c "CreateContainer cid=$1" -c "StartContainer cid=$1"
+	ms=$(took_ms agent_ctl -c "repeat 1600" -c "ReadStdout cid=$1 len=65536")
+	# A read that got less would have left something: what comes now has to be the end.
+	"$agent_ctl_program" --json ReadStdout "cid=$1" len=1 | jq -e '.data == ""' > /dev/null ||
+		die "a read of stdout was short"
+	agent_ctl -c "WaitProcess cid=$1" -c "RemoveContainer cid=$1"
+	awk -v ms="$ms" 'BEGIN { printf "%.1f\n", 104857.6 / ms }'
+}
+
+runc_stdout() {
+	runc run --bundle "$agent_directory/bundle" "bench-$$" < /dev/null |
+		"$top/tools/lib/pipe-rate" 104857600
+}
+
+# The agent's part of the way that `stdout` measures, without shim and emulator.
+measure_agent_stdout() {
+	local n
+	local -a agent=() runc=()
+	start_agent
+	write_bundle dd if=/dev/zero bs=64k count=1600 status=none
+	agent_ctl -c CreateSandbox
+	for ((n = 0; n < bench_runs; n++)); do
+		agent+=("$(agent_stdout "out$n")")
+		runc+=("$(runc_stdout)")
+	done
+	stop_agent
+	show_runs "stdout through the agent, 100 MiB" MB/s "by kata-agent-ctl" "${agent[@]}"
+	show_runs "the same by runc, a bare pipe" MB/s "nobody in between" "${runc[@]}"
+	show_ratio "agent's stdout against a bare pipe" "${agent[*]}" "${runc[*]}" "more is better"
 }
 
 # How many containers one run makes; a run is so long that the start of a client is lost in it.

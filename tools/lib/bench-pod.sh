@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2154  # shared with the script that sources it
 # What tools/bench measures of pods, and of runc's containers beside them, under one private containerd.
-# Needs bench.sh and playground.sh.
+# Needs bench.sh, bench-agent.sh and playground.sh.
 
 bench_containerd=
 
@@ -161,7 +161,7 @@ agent_cpu_ms() {
 	local socket
 	socket=/run/kata/$(container_of kata)/vsock.sock
 	[[ -S $socket ]] || return 0
-	timeout 30 "$build/host/src/tools/kata-agent-ctl" --server-address "hvsock://$socket:1024" \
+	timeout 30 "$agent_ctl_program" --server-address "hvsock://$socket:1024" \
 		--timeout 20s --json GetMetrics |
 		jq -r '.metrics' | awk '$1 == "kata_agent_total_time" { printf "%d\n", $2 * 1000 }'
 }

@@ -58,11 +58,11 @@ now_us() {
 	echo "${EPOCHREALTIME/./}"
 }
 
-# took_ms COMMAND...: how long it ran. What it prints goes to stderr.
+# took_ms COMMAND...: how long it ran. Its output is not wanted.
 took_ms() {
 	local from
 	from=$(now_us)
-	"$@" >&2 || return
+	"$@" > /dev/null || return
 	awk -v us="$(($(now_us) - from))" 'BEGIN { printf "%.2f\n", us / 1000 }'
 }
 
