@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/close_range.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -96,17 +97,27 @@ static int write_text(const char *file, const char *text, struct err *err)
 	return r < 0 ? err_sys(err, -r, "write %s", file) : 0;
 }
 
+/* Nobody calls `delete` after a `start` that fails. */
+static void abandon(pid_t pid, const char *path)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	unlink(path);
+}
+
+/* *ret: the daemon's, which is the caller's to abandon; 0: the sandbox had one already. */
 static int start_daemon(
-	const struct cli *cli, const char *program, const char *path, struct err *err)
+	const struct cli *cli, const char *program, const char *path, pid_t *ret, struct err *err)
 {
 	auto_fd int listen_fd = -1;
 	char text[16];
-	pid_t pid;
+	pid_t pid = 0;
 	int r = address_listen(path, &listen_fd, err);
 
-	/* The sandbox has its daemon already. */
-	if (r == -EADDRINUSE)
+	if (r == -EADDRINUSE) {
+		*ret = 0;
 		return 0;
+	}
 	if (r < 0)
 		return r;
 	r = spawn_daemon(cli, program, listen_fd, &pid, err);
@@ -117,10 +128,10 @@ static int start_daemon(
 	adjust_oom_score(pid);
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	r = write_text("shim.pid", text, err);
-	if (r < 0) {
-		kill(pid, SIGKILL);
-		unlink(path);
-	}
+	if (r < 0)
+		abandon(pid, path);
+	else
+		*ret = pid;
 	return r;
 }
 
@@ -158,6 +169,7 @@ int start_run(const struct cli *cli, const char *program, struct err *err)
 	auto_buf struct buf params = BUF_INIT;
 	auto_free char *id = NULL;
 	char path[ADDRESS_PATH_SIZE], address[ADDRESS_PATH_SIZE + 8];
+	pid_t pid = 0;
 	bool joins;
 	int r;
 
@@ -168,11 +180,13 @@ int start_run(const struct cli *cli, const char *program, struct err *err)
 	if (r < 0)
 		return r;
 	address_of(cli->address, cli->name_space, id, path);
-	r = joins ? join_daemon(cli, path, id, err) : start_daemon(cli, program, path, err);
+	r = joins ? join_daemon(cli, path, id, err) : start_daemon(cli, program, path, &pid, err);
 	snprintf(address, sizeof(address), "unix://%s", path);
 	if (r == 0)
 		r = write_text("address", address, err);
-	if (r < 0)
-		return r;
-	return print_answer(buf_slice(&params), address, err);
+	if (r == 0)
+		r = print_answer(buf_slice(&params), address, err);
+	if (r < 0 && pid > 0)
+		abandon(pid, path);
+	return r;
 }
