@@ -131,10 +131,10 @@ exec_takes() {
 	kihon_only # runc's shim has another protocol
 	open_events
 	start_sleeper --memory-limit 33554432
-	run exec_takes 67108864 before
+	run --separate-stderr exec_takes 67108864 before
 	[ "${lines[-1]}" = 0 ]
 	update '{"memory":{"limit":167772160,"swap":167772160},"pids":{"limit":20}}'
-	run exec_takes 67108864 after
+	run --separate-stderr exec_takes 67108864 after
 	[ "${lines[-1]}" = 67108864 ]
 	[ "$(metric pids.limit)" = 20 ]
 	run -1 update '{"memory":{"limit":-2}}'
