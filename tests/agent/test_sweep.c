@@ -48,7 +48,7 @@ static int tear_down(void **state)
 static bool live(struct fixture *f, char *said, size_t size)
 {
 	struct container_options o = {.id = "c1", .script = "echo hello; read x; exit $x"};
-	struct buf out = BUF_INIT;
+	auto_buf struct buf out = BUF_INIT;
 
 	ttrpc_client_free(f->client);
 	f->client = fixture_connect(f);
@@ -57,12 +57,57 @@ static bool live(struct fixture *f, char *said, size_t size)
 	TRY("exec", exec_process(f, "c1", "e1", "exit 3", false, NULL), 0);
 	TRY("wait for the exec", wait_process(f, "c1", "e1"), 3);
 	TRY("read", read_once(f, "ReadStdout", "c1", "", &out), 6);
-	buf_fini(&out);
 	TRY("write", write_stdin(f, "c1", "", slice_of("5\n", 2)), 0);
 	TRY("wait", wait_process(f, "c1", ""), 5);
 	TRY("remove", remove_container(f, "c1"), 0);
 	return true;
 }
+
+static int ask(struct fixture *f, const char *method)
+{
+	Grpc__PauseContainerRequest request = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
+	char id[] = "c1";
+
+	/* The same message as ResumeContainer and StatsContainer have. */
+	request.container_id = id;
+	return call(f, method, &request.base, NULL);
+}
+
+/* One with all that the first has not. */
+static bool live_on_terminal(struct fixture *f, char *said, size_t size)
+{
+	static char driver[] = "ephemeral", source[] = "shm", type[] = "tmpfs";
+	Grpc__Storage storage = GRPC__STORAGE__INIT, *storages[] = {&storage};
+	char path[2 * PATH_SIZE];
+	struct container_options o = {.id = "c1",
+		.script = "stty -echo; echo hello; read x; exit $x",
+		.terminal = true,
+		.storages = storages,
+		.n_storages = 1};
+	auto_buf struct buf out = BUF_INIT;
+
+	snprintf(path, sizeof(path), "%s/shm", f->dir);
+	storage.driver = driver;
+	storage.source = source;
+	storage.fstype = type;
+	storage.mount_point = path;
+	ttrpc_client_free(f->client);
+	f->client = fixture_connect(f);
+	TRY("create", create_container(f, &o, NULL), 0);
+	TRY("start", start_container(f, "c1"), 0);
+	TRY("exec", exec_process(f, "c1", "e1", "exit 3", true, NULL), 0);
+	TRY("wait for the exec", wait_process(f, "c1", "e1"), 3);
+	TRY("pause", ask(f, "PauseContainer"), 0);
+	TRY("statistics", ask(f, "StatsContainer"), 0);
+	TRY("resume", ask(f, "ResumeContainer"), 0);
+	TRY("read", read_once(f, "ReadStdout", "c1", "", &out), 7);
+	TRY("write", write_stdin(f, "c1", "", slice_of("5\n", 2)), 0);
+	TRY("wait", wait_process(f, "c1", ""), 5);
+	TRY("remove", remove_container(f, "c1"), 0);
+	return true;
+}
+
+typedef bool live_fn(struct fixture *f, char *said, size_t size);
 
 /* After a life that failed: what is there of the container goes, and no more than that. */
 static bool clean_up(struct fixture *f)
@@ -125,15 +170,15 @@ static bool is_nothing_left(struct fixture *f, const struct sweep_holdings *befo
 /* ---- The sweep ---- */
 
 /* False when nothing was left to fail. */
-static bool run_round(
-	struct fixture *f, enum fail_kind kind, unsigned int n, struct sweep_holdings *before)
+static bool run_round(struct fixture *f, live_fn *life, enum fail_kind kind, unsigned int n,
+	struct sweep_holdings *before)
 {
 	int64_t from_ns = clock_now_ns();
 	char said[64] = "";
 	bool lived, struck;
 
 	sweep_arm(&sweep, kind, n);
-	lived = live(f, said, sizeof(said));
+	lived = life(f, said, sizeof(said));
 	struck = sweep_disarm(&sweep);
 	if (clock_now_ns() - from_ns > LIMIT_S * NS_PER_S)
 		sweep_found(&sweep, "took more than 5 s");
@@ -149,7 +194,7 @@ static bool run_round(
 	return struck;
 }
 
-static void run_sweep(struct fixture *f, enum fail_kind kind)
+static void run_sweep(struct fixture *f, live_fn *life, enum fail_kind kind)
 {
 	unsigned int n = sweep.first;
 	char said[64] = "";
@@ -157,10 +202,10 @@ static void run_sweep(struct fixture *f, enum fail_kind kind)
 
 	/* What is made once and kept. */
 	for (int i = 0; i < 3; i++)
-		if (!live(f, said, sizeof(said)))
+		if (!life(f, said, sizeof(said)))
 			fail_msg("%s", said);
 	before = look(f);
-	while (run_round(f, kind, n, &before))
+	while (run_round(f, life, kind, n, &before))
 		n += sweep.stride;
 	printf("%u of %u failed, one at a time\n", (n - sweep.first) / sweep.stride, n);
 	assert_int_equal(sweep.n_found, 0);
@@ -168,19 +213,33 @@ static void run_sweep(struct fixture *f, enum fail_kind kind)
 
 static void any_allocation_may_fail(void **state)
 {
-	run_sweep(*state, FAIL_ALLOCATION);
+	run_sweep(*state, live, FAIL_ALLOCATION);
 }
 
 static void any_system_call_may_fail(void **state)
 {
-	run_sweep(*state, FAIL_CALL);
+	run_sweep(*state, live, FAIL_CALL);
 }
+
+static void any_allocation_of_a_terminal_s_may_fail(void **state)
+{
+	run_sweep(*state, live_on_terminal, FAIL_ALLOCATION);
+}
+
+static void any_system_call_of_a_terminal_s_may_fail(void **state)
+{
+	run_sweep(*state, live_on_terminal, FAIL_CALL);
+}
+
+#define sweep_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(any_allocation_may_fail, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(any_system_call_may_fail, set_up, tear_down),
+		sweep_test(any_allocation_may_fail),
+		sweep_test(any_system_call_may_fail),
+		sweep_test(any_allocation_of_a_terminal_s_may_fail),
+		sweep_test(any_system_call_of_a_terminal_s_may_fail),
 	};
 
 	sweep_init(&sweep, argc, argv);

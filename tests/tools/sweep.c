@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { DEFAULT_STRIDE = 20, ALLOCATIONS_SLACK = 3 };
+enum { DEFAULT_STRIDE = 60, ALLOCATIONS_SLACK = 3 };
 
 void sweep_init(struct sweep *s, int argc, char **argv)
 {

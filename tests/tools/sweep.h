@@ -5,7 +5,7 @@
  * (fail.h). Arguments and environment of such a test:
  *
  *	test [PATTERN [FIRST]]	of the test cases; the first n
- *	KIHON_SWEEP_STRIDE	1: every n. Without it every 20th, from one that the clock chooses
+ *	KIHON_SWEEP_STRIDE	1: every n. Without it every 60th, from one that the clock chooses
  */
 #include <stdbool.h>
 #include <stddef.h>
