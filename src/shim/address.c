@@ -8,6 +8,7 @@
 #include "shim/address.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sha2.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,15 +46,39 @@ static int fill(const char *path, struct sockaddr_un *sun)
 	return 0;
 }
 
-bool address_is_served(const char *path)
+/* EAGAIN in errno: its queue is full, so somebody holds it. */
+static int connect_to(const char *path)
 {
 	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un sun;
 
-	if (fd < 0 || fill(path, &sun) < 0)
-		return false;
-	/* EAGAIN: its queue is full, so somebody holds it. */
-	return connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 || errno == EAGAIN;
+	if (fd < 0)
+		return -1;
+	if (fill(path, &sun) < 0) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
+bool address_is_served(const char *path)
+{
+	auto_fd int fd = connect_to(path);
+
+	return fd >= 0 || errno == EAGAIN;
+}
+
+/* Who waits to be accepted is hung up on when the listening socket goes. */
+bool address_stays_served(const char *path, int wait_ms)
+{
+	auto_fd int fd = connect_to(path);
+	struct pollfd gone = {.fd = fd, .events = POLLRDHUP};
+
+	if (fd < 0)
+		return errno == EAGAIN;
+	return poll(&gone, 1, wait_ms) == 0 || address_is_served(path);
 }
 
 static int listen_at(const char *path, int *ret_fd)

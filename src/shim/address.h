@@ -19,6 +19,11 @@ void address_of(const char *containerd, const char *name_space, const char *id,
 
 /* Somebody listens there. (Whether it answers is another matter.) */
 bool address_is_served(const char *path);
+/*
+ * The same, and after so long it still does. A process that was killed holds its sockets for a moment
+ * after its memory, its /proc/PID/exe and its other connections have gone.
+ */
+bool address_stays_served(const char *path, int wait_ms);
 
 /*
  * Listens on path, mode 0600, close-on-exec, in a directory that nobody else can look into: its mode

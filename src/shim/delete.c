@@ -167,7 +167,8 @@ static bool is_for_another(const struct state *state, const char *socket)
 {
 	const struct state_process *daemon = find_daemon(state);
 
-	if (!address_is_served(socket))
+	/* A daemon that is past its last step and was killed then is in no state file any more. */
+	if (!address_stays_served(socket, DYING_MS))
 		return false;
 	return !daemon || (is_newborn(daemon) && is_alive(daemon));
 }

@@ -57,18 +57,6 @@ static void leave_bundle(const struct container *c)
 			strerror(errno), NULL);
 }
 
-/*
- * The last thing that is left goes before the answer: when this process is killed after it, containerd
- * may remove the bundle first, and then cannot run `delete`. containerd has its connection; it needs
- * the socket only to come back to a task.
- */
-static void leave_socket(const struct shim *shim)
-{
-	if (shim->containers.n_entries == 0 && shim->creates.n_entries == 0 &&
-		sandbox_get_state(shim->sandbox) == SANDBOX_STOPPED)
-		unlink(shim->socket_path);
-}
-
 static void end(struct deletion *d)
 {
 	struct shim *shim = d->shim;
@@ -77,7 +65,6 @@ static void end(struct deletion *d)
 
 	map_remove(&shim->deletions, c->id);
 	map_remove(&shim->containers, c->id);
-	leave_socket(shim);
 	if (shim->containers.n_entries > 0 && strcmp(c->id, sandbox_get_id(shim->sandbox)) == 0)
 		leave_bundle(c);
 	events_delete(shim->events, c->id, c->id, &exit);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -264,6 +266,61 @@ static void only_a_dead_socket_is_removed(void **state)
 	assert_int_equal(rmdir(f->private), 0);
 }
 
+/* A process that holds the socket alone. It waits for somebody to connect, hangs up on them if it is
+ * to live on, and ends otherwise. */
+static pid_t fork_holder(struct fixture *f, bool lives_on)
+{
+	int fd = -1;
+	pid_t pid;
+
+	assert_int_equal(address_listen(f->path, &fd, NULL), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct pollfd in = {.fd = fd, .events = POLLIN};
+
+		if (poll(&in, 1, 10000) != 1 || !lives_on)
+			_exit(0);
+		close(accept(fd, NULL, NULL));
+		pause();
+	}
+	assert_true(pid > 0);
+	close(fd);
+	return pid;
+}
+
+static void one_that_is_dying_does_not_stay(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid = fork_holder(f, false);
+
+	assert_false(address_stays_served(f->path, 10000));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(address_stays_served(f->path, 10000));
+	assert_only_the_socket(f);
+}
+
+static void one_that_hangs_up_stays(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid = fork_holder(f, true);
+
+	assert_true(address_stays_served(f->path, 10000));
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_only_the_socket(f);
+}
+
+static void one_that_does_not_answer_stays(void **state)
+{
+	struct fixture *f = *state;
+	int fd = -1;
+
+	assert_int_equal(address_listen(f->path, &fd, NULL), 0);
+	assert_true(address_stays_served(f->path, 10));
+	close(fd);
+	assert_only_the_socket(f);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -276,6 +333,9 @@ int main(void)
 		TEST(what_cannot_be_replaced_is_an_error),
 		TEST(of_many_at_once_one_wins),
 		TEST(only_a_dead_socket_is_removed),
+		TEST(one_that_is_dying_does_not_stay),
+		TEST(one_that_hangs_up_stays),
+		TEST(one_that_does_not_answer_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

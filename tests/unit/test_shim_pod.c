@@ -162,23 +162,6 @@ static void a_running_container_is_killed_by_its_delete(void **data)
 	assert_int_equal(delete_one(f, c1).status, 0);
 }
 
-static void the_socket_goes_with_the_last_container(void **data)
-{
-	struct fixture *f = *data;
-	char path[80];
-
-	snprintf(path, sizeof(path), "%s/socket", f->dir);
-	f->shim.socket_path = path;
-	write_file(f->dir, "socket", "");
-	create_sandbox(f);
-	assert_int_equal(create_member(f, c2).status, 0);
-	assert_int_equal(delete_one(f, c1).status, 0);
-	assert_int_equal(access(path, F_OK), 0);
-	assert_int_equal(delete_one(f, c2).status, 0);
-	assert_int_equal(access(path, F_OK), -1);
-	f->shim.socket_path = "/none";
-}
-
 static void execs_belong_to_their_container(void **data)
 {
 	struct fixture *f = *data;
@@ -452,7 +435,6 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		shim_test(containers_come_and_go_in_one_sandbox),
 		shim_test(a_running_container_is_killed_by_its_delete),
-		shim_test(the_socket_goes_with_the_last_container),
 		shim_test(execs_belong_to_their_container),
 		shim_test(the_sandbox_takes_its_containers_along),
 		shim_test(a_bad_container_leaves_the_others_alone),
