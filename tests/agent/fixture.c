@@ -81,6 +81,7 @@ static void make_rootfs(const struct fixture *f)
 
 static void exec_agent(const struct fixture *f)
 {
+	const char *agent = getenv("KIHON_AGENT");
 	char log[2 * PATH_SIZE];
 	int fd;
 
@@ -91,7 +92,7 @@ static void exec_agent(const struct fixture *f)
 	setenv("KATA_AGENT_SERVER_ADDR", f->address, 1);
 	setenv("KATA_AGENT_LOG_LEVEL", "debug", 1);
 	setenv("KIHON_AGENT_RUN_DIR", f->run_dir, 1);
-	execl(AGENT, "kata-agent", (char *)NULL);
+	execl(agent ? agent : AGENT, "kata-agent", (char *)NULL);
 	_exit(127);
 }
 
