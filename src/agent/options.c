@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define MEM_AGENT "agent.mem_agent_"
 
 /* Most keys have the same name in both places, but for the prefix. */
@@ -19,7 +21,8 @@ static const struct option_key keys[] = {
 	{"agent.trace", "tracing", RULE_FLAG_OR_BOOL, OPTION_TRACING},
 	{"agent.log", "log_level", RULE_LEVEL},
 	{BOTH("server_addr"), RULE_ADDR},
-	{BOTH("hotplug_timeout"), RULE_SECONDS},
+	{BOTH("hotplug_timeout"), RULE_SECONDS,
+		.seconds = offsetof(struct options, hotplug_timeout_ns)},
 	{BOTH("cdh_api_timeout"), RULE_SECONDS},
 	{BOTH("image_pull_timeout"), RULE_SECONDS},
 	{BOTH("cdi_timeout"), RULE_SECONDS},
@@ -75,6 +78,7 @@ void options_init(struct options *o)
 		.server_addr = "vsock://-1:1024",
 		.run_dir = "/run/kata-containers",
 		.log_level = LOG_INFO,
+		.hotplug_timeout_ns = 3 * NS_PER_S,
 	};
 }
 
@@ -199,6 +203,21 @@ static bool set_pipe_size(struct options *o, const char *value)
 	return true;
 }
 
+/* 0 keeps the default. What never ends is as good as a year, and can be added to a clock. */
+static bool set_seconds(struct options *o, const struct option_key *key, const char *value)
+{
+	const uint64_t year = 365 * 24 * 3600;
+	uint64_t seconds;
+	int64_t ns;
+
+	if (!parse_uint(value, UINT64_MAX, &seconds))
+		return false;
+	ns = (int64_t)(seconds < year ? seconds : year) * NS_PER_S;
+	if (key->seconds != 0 && ns > 0)
+		memcpy((char *)o + key->seconds, &ns, sizeof(ns));
+	return true;
+}
+
 static bool apply(struct options *o, const struct option_key *key, const char *value)
 {
 	uint64_t u;
@@ -219,7 +238,7 @@ static bool apply(struct options *o, const struct option_key *key, const char *v
 	case RULE_URL:
 		return is_url(value);
 	case RULE_SECONDS:
-		return parse_uint(value, UINT64_MAX, &u);
+		return set_seconds(o, key, value);
 	case RULE_UINT:
 		return parse_uint(value, key->max, &u);
 	case RULE_INT64:

@@ -40,6 +40,7 @@ struct options {
 	enum log_level log_level;
 	uint32_t log_port;	      /* vsock; 0: records go to standard output */
 	uint32_t container_pipe_size; /* bytes; 0: as the kernel makes them */
+	int64_t hotplug_timeout_ns;   /* how long a device or interface may take to appear */
 	unsigned int not_supported;   /* 1 << enum option_later */
 	struct endpoints endpoints;   /* the methods that hosts may call */
 };
@@ -72,6 +73,7 @@ struct option_key {
 	enum option_later later; /* OPTION_LATER_COUNT: means nothing */
 	uint64_t max;
 	const char *words; /* "a|b" */
+	size_t seconds;	   /* offset of the int64_t (ns) in struct options; 0: not kept */
 };
 
 void options_init(struct options *o);

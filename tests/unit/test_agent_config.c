@@ -11,6 +11,7 @@
 
 #include "agent/config_file.h"
 #include "agent/rpc.h"
+#include "base/clock.h"
 #include "oom.h"
 
 static int parse(struct options *o, const char *text, struct err *err)
@@ -42,6 +43,7 @@ static void what_is_set_is_taken(void **state)
 	assert_int_equal(parse(&o,
 				 "server_addr = \"unix:///run/a.sock\"\n"
 				 "log_level = \"trace\"\nlog_vport = 1025\n"
+				 "hotplug_timeout = { secs = 9, nanos = 0 }\n"
 				 "container_pipe_size = 4096\ndebug_console = true\n"
 				 "tracing = true\npassfd_listener_port = 1027\n"
 				 "mem_agent_enable = true\nno_such_key = [1, 2]\n",
@@ -51,6 +53,7 @@ static void what_is_set_is_taken(void **state)
 	assert_int_equal(o.log_level, LOG_TRACE);
 	assert_int_equal(o.log_port, 1025);
 	assert_int_equal(o.container_pipe_size, 4096);
+	assert_int_equal(o.hotplug_timeout_ns, 9 * NS_PER_S);
 	assert_int_equal(o.not_supported, (1U << OPTION_LATER_COUNT) - 1);
 }
 

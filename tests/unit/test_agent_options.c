@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "agent/kernel_cmdline.h"
+#include "base/clock.h"
 
 static int parse(struct options *o, const char *text, struct err *err)
 {
@@ -34,6 +35,7 @@ static void an_empty_command_line_gives_the_defaults(void **state)
 	assert_int_equal(o.log_level, LOG_INFO);
 	assert_int_equal(o.log_port, 0);
 	assert_int_equal(o.container_pipe_size, 0);
+	assert_int_equal(o.hotplug_timeout_ns, 3 * NS_PER_S);
 	assert_int_equal(o.not_supported, 0);
 }
 
@@ -47,13 +49,14 @@ static void known_keys_are_taken_and_unknown_ones_ignored(void **state)
 		parse(&o,
 			"console=ttyS0 agent.log=debug\tagent.server_addr=unix:///a=b \n"
 			"agent.log_vport=1025 agent.container_pipe_size=65536 agent.nosuch=1 "
-			"quiet -- x=y=z =",
+			"agent.hotplug_timeout=7 quiet -- x=y=z =",
 			&err),
 		0);
 	assert_string_equal(o.server_addr, "unix:///a=b");
 	assert_int_equal(o.log_level, LOG_DEBUG);
 	assert_int_equal(o.log_port, 1025);
 	assert_int_equal(o.container_pipe_size, 65536);
+	assert_int_equal(o.hotplug_timeout_ns, 7 * NS_PER_S);
 	assert_int_equal(o.not_supported, 0);
 }
 
