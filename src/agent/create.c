@@ -286,11 +286,12 @@ static int start(struct container *c, const Grpc__CreateContainerRequest *reques
 	};
 	struct job_config job = {
 		.name = "prepare container", .run = prepare, .done = on_prepared, .data = c};
+	struct storage_owner owner = {.run_dir = agent->options->run_dir, .container_id = c->id};
 	int r = process_new(agent->loop, agent->reaper, &init, &c->init, err);
 
 	if (r == 0)
 		r = storages_acquire(&agent->sandbox.storages, request->storages,
-			request->n_storages, &c->storages, err);
+			request->n_storages, &owner, &c->storages, err);
 	return r < 0 ? r : job_start(agent->reaper, &job, &c->job, err);
 }
 

@@ -179,6 +179,8 @@ static int tear_down(void *data, struct job_report *report, struct err *err)
 		(void)!mountfd_detach(path);
 	}
 	r = storages_unmount(&agent->sandbox.own_storages, agent->sandbox.n_begun, err);
+	if (r == 0)
+		r = storages_unmount_rest(&agent->sandbox.storages, err);
 	if (r < 0)
 		return r;
 	r = path_remove_tree(AT_FDCWD, agent->options->run_dir);
@@ -218,6 +220,8 @@ static void on_torn_down(void *data, const struct err *err, uint32_t n_steps)
 	s->job = NULL;
 	note_failure(s, err);
 	storages_forget(&s->storages, &s->own_storages);
+	if (!err)
+		storages_forget_rest(&s->storages);
 	close_namespaces(s);
 	free(take_ptr(&s->id));
 	answer(s);
@@ -267,6 +271,7 @@ static int start_create(
 {
 	struct job_config job = {
 		.name = "create sandbox", .run = prepare, .done = on_prepared, .data = agent};
+	struct storage_owner owner = {.run_dir = agent->options->run_dir};
 	struct sandbox *s = &agent->sandbox;
 	int r = check_create(agent, request, err);
 
@@ -277,8 +282,8 @@ static int start_create(
 		if (!s->id)
 			return err_sys(err, ENOMEM, "create sandbox");
 	}
-	r = storages_acquire(
-		&s->storages, request->storages, request->n_storages, &s->own_storages, err);
+	r = storages_acquire(&s->storages, request->storages, request->n_storages, &owner,
+		&s->own_storages, err);
 	if (r == 0)
 		r = job_start(agent->reaper, &job, &s->job, err);
 	if (r == 0)

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "agent/storage.h"
 #include "wire/status.h"
 
 static void storage_free(struct storage *s)
@@ -11,6 +10,7 @@ static void storage_free(struct storage *s)
 	if (!s)
 		return;
 	free(s->mount_point);
+	free(s->container_id);
 	free(s);
 }
 
@@ -22,49 +22,57 @@ static bool set_owns(const struct storage_set *set, const struct storage *s)
 	return false;
 }
 
-static int add_new(struct map *map, const Grpc__Storage *wanted, struct storage **ret)
+static int add_new(struct map *map, const Grpc__Storage *wanted, const struct storage_owner *owner,
+	struct storage **ret)
 {
 	struct storage *s = calloc(1, sizeof(*s));
 	int r = -ENOMEM;
 
 	if (s)
 		s->mount_point = strdup(wanted->mount_point);
-	if (s && s->mount_point)
+	if (s && owner->container_id)
+		s->container_id = strdup(owner->container_id);
+	if (s && s->mount_point && !s->container_id == !owner->container_id)
 		r = map_add(map, s->mount_point, s);
 	if (r < 0) {
 		storage_free(s);
 		return r;
 	}
+	s->owner =
+		(struct storage_owner){.run_dir = owner->run_dir, .container_id = s->container_id};
 	s->busy = true;
 	*ret = s;
 	return 0;
 }
 
-static int use(
-	struct map *map, const Grpc__Storage *wanted, struct storage_set *set, struct err *err)
+static int use(struct map *map, const Grpc__Storage *wanted, const struct storage_owner *owner,
+	struct storage_set *set, struct err *err)
 {
 	struct storage_use *u = &set->uses[set->n_uses];
-	int r = storage_check(wanted, err);
+	const struct storage_driver *driver;
+	int r = storage_check(wanted, owner, &driver, err);
 
 	if (r < 0)
 		return r;
 	u->storage = map_find(map, wanted->mount_point);
 	u->own = !u->storage;
 	if (u->own)
-		r = add_new(map, wanted, &u->storage);
+		r = add_new(map, wanted, owner, &u->storage);
 	else if (u->storage->busy && !set_owns(set, u->storage))
 		return err_status(err, EBUSY, WIRE_ABORTED,
 			"storage %s is being mounted or unmounted", wanted->mount_point);
 	if (r < 0)
 		return err_sys(err, -r, "storage %s", wanted->mount_point);
+	if (u->own)
+		u->storage->driver = driver;
 	u->storage->n_users++;
-	u->storage->shared |= wanted->has_shared && wanted->shared;
+	u->storage->stays |= driver->stays || (wanted->has_shared && wanted->shared);
 	set->n_uses++;
 	return 0;
 }
 
-int storages_acquire(
-	struct map *map, Grpc__Storage **list, size_t n, struct storage_set *ret, struct err *err)
+int storages_acquire(struct map *map, Grpc__Storage **list, size_t n,
+	const struct storage_owner *owner, struct storage_set *ret, struct err *err)
 {
 	struct storage_set set = {0};
 	int r = 0;
@@ -75,7 +83,7 @@ int storages_acquire(
 			return err_sys(err, ENOMEM, "storages");
 	}
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = use(map, list[i], &set, err);
+		r = use(map, list[i], owner, &set, err);
 	if (r < 0) {
 		storages_leave(&set);
 		storages_forget(map, &set);
@@ -99,7 +107,7 @@ void storages_leave(struct storage_set *set)
 	for (size_t i = 0; i < set->n_uses; i++) {
 		struct storage_use *u = &set->uses[i];
 
-		if (--u->storage->n_users > 0 || u->storage->busy || u->storage->shared)
+		if (--u->storage->n_users > 0 || u->storage->busy || u->storage->stays)
 			continue;
 		u->own = u->storage->busy = true;
 	}
@@ -125,18 +133,27 @@ int storages_mount(const struct storage_set *set, Grpc__Storage **list, struct j
 	struct err *err)
 {
 	for (size_t i = 0; i < set->n_uses; i++) {
+		const struct storage *s = set->uses[i].storage;
 		int r;
 
 		if (!set->uses[i].own)
 			continue;
 		job_report_step(report);
-		r = storage_mount(list[i], err);
+		r = storage_mount(s->driver, list[i], &s->owner, err);
 		if (r < 0) {
 			job_report_step_back(report);
 			return r;
 		}
 	}
 	return 0;
+}
+
+static void unmount(const struct storage *s, int *first, struct err *err)
+{
+	struct err one = ERR_INIT;
+
+	if (storage_unmount(s->driver, s->mount_point, &s->owner, &one) < 0 && *first == 0)
+		*first = err_copy(err, &one);
 }
 
 int storages_unmount(const struct storage_set *set, uint32_t n_begun, struct err *err)
@@ -147,12 +164,34 @@ int storages_unmount(const struct storage_set *set, uint32_t n_begun, struct err
 	for (size_t i = 0; i < set->n_uses; i++)
 		n_owned += set->uses[i].own;
 	for (size_t i = set->n_uses; i-- > 0;) {
-		struct err one = ERR_INIT;
-
-		if (!set->uses[i].own || --n_owned >= n_begun)
-			continue;
-		if (storage_unmount(set->uses[i].storage->mount_point, &one) < 0 && first == 0)
-			first = err_copy(err, &one);
+		if (set->uses[i].own && --n_owned < n_begun)
+			unmount(set->uses[i].storage, &first, err);
 	}
 	return first;
+}
+
+static bool is_unused(const struct storage *s)
+{
+	return s->n_users == 0 && !s->busy;
+}
+
+/* The map is ordered by path: what is mounted below something else comes after it. */
+int storages_unmount_rest(const struct map *map, struct err *err)
+{
+	int first = 0;
+
+	for (size_t i = map->n_entries; i-- > 0;)
+		if (is_unused(map->entries[i].value))
+			unmount(map->entries[i].value, &first, err);
+	return first;
+}
+
+void storages_forget_rest(struct map *map)
+{
+	for (size_t i = map->n_entries; i-- > 0;) {
+		struct storage *s = map->entries[i].value;
+
+		if (is_unused(s))
+			storage_free(map_remove(map, s->mount_point));
+	}
 }

@@ -4,29 +4,36 @@
  * Which storages are mounted in the guest, and for how many users each.
  *
  * A storage is known by its mount point. The first request for it mounts it, later ones only count;
- * the last user to leave unmounts it, unless the host declared it shared. Mounting and unmounting
- * are done by jobs: the set that is to do it owns the storage meanwhile, and others are refused it.
+ * the last user to leave unmounts it, unless the host declared it shared or it is of a driver whose
+ * storages stay (storage/driver.h): those end with the sandbox. Mounting and unmounting are done by
+ * jobs: the set that is to do it owns the storage meanwhile, and others are refused it.
  *
- *	storages_acquire(map, list, n, &set)      count, own what has to be mounted
+ *	storages_acquire(map, list, n, owner, &set)  count, own what has to be mounted
  *	job: storages_mount(&set, list, report)
  *	storages_settle(&set)                     mounted: owned by nobody
  *	...
  *	storages_leave(&set)                      discount, own what has to be unmounted
  *	job: storages_unmount(&set, n)
  *	storages_forget(map, &set)                also instead of settle, after undoing
+ *	...
+ *	job: storages_unmount_rest(map)           at the end: what has stayed
+ *	storages_forget_rest(map)
  */
 #include <stdint.h>
 
 #include "agent.pb-c.h"
 #include "agent/job.h"
+#include "agent/storage.h"
 #include "base/err.h"
 #include "base/map.h"
 
 struct storage {
-	char *mount_point; /* owned */
+	const struct storage_driver *driver;
+	char *mount_point, *container_id; /* owned; container_id may be NULL */
+	struct storage_owner owner; /* borrows container_id and the run_dir of the first user */
 	size_t n_users;
-	bool shared; /* stays mounted without users */
-	bool busy;   /* being mounted or unmounted by the set that owns it */
+	bool stays; /* mounted also without users */
+	bool busy;  /* being mounted or unmounted by the set that owns it */
 };
 
 /* What one container, or the sandbox, uses. A zeroed one is empty. */
@@ -38,13 +45,16 @@ struct storage_set {
 	size_t n_uses;
 };
 
-/* Checks each storage first. On failure nothing has changed. */
-int storages_acquire(struct map *map, Grpc__Storage **list, size_t n, struct storage_set *ret,
-	struct err *err) must_check;
+/* Checks each storage first. On failure nothing has changed. owner's run_dir must outlive the map. */
+int storages_acquire(struct map *map, Grpc__Storage **list, size_t n,
+	const struct storage_owner *owner, struct storage_set *ret, struct err *err) must_check;
 void storages_settle(struct storage_set *set);
 void storages_leave(struct storage_set *set);
 /* Empties the set. */
 void storages_forget(struct map *map, struct storage_set *set);
+/* What nobody uses any more. In a job; goes on after a failure and reports the first. */
+int storages_unmount_rest(const struct map *map, struct err *err) must_check;
+void storages_forget_rest(struct map *map);
 /* Frees what the map holds; mounts stay. */
 void storages_fini(struct map *map);
 

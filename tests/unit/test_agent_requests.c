@@ -99,6 +99,8 @@ static Grpc__Storage make_storage(const struct row *row)
 static char ephemeral[] = "ephemeral", virtio_fs[] = "virtio-fs", tmpfs[] = "tmpfs", x[] = "x",
 	    place[] = "/a/b", other_place[] = "/a/c";
 
+static const struct storage_owner nobody = {.run_dir = "/run/kata-containers"};
+
 static void storages_are_checked_before_anything_is_done(void **state)
 {
 	static char unknown[] = "blk", huge[] = "hugetlbfs", root[] = "//", dots[] = "/a/../b",
@@ -125,9 +127,10 @@ static void storages_are_checked_before_anything_is_done(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		Grpc__Storage s = make_storage(&rows[i]);
+		const struct storage_driver *driver;
 		struct err err = ERR_INIT;
 
-		if (storage_check(&s, &err) != rows[i].result)
+		if (storage_check(&s, &nobody, &driver, &err) != rows[i].result)
 			fail_msg("row %zu: %s", i, err.msg);
 	}
 }
@@ -143,12 +146,12 @@ static void storages_count_their_users(void **state)
 	struct map map = {0};
 
 	(void)state;
-	assert_int_equal(storages_acquire(&map, both, 3, &sets[0], &err), 0);
+	assert_int_equal(storages_acquire(&map, both, 3, &nobody, &sets[0], &err), 0);
 	assert_true(sets[0].uses[0].own && sets[0].uses[1].own && !sets[0].uses[2].own);
 	/* Being mounted: nobody else may rely on it yet. */
-	assert_int_equal(storages_acquire(&map, first, 1, &sets[1], &err), -EBUSY);
+	assert_int_equal(storages_acquire(&map, first, 1, &nobody, &sets[1], &err), -EBUSY);
 	storages_settle(&sets[0]);
-	assert_int_equal(storages_acquire(&map, first, 1, &sets[1], &err), 0);
+	assert_int_equal(storages_acquire(&map, first, 1, &nobody, &sets[1], &err), 0);
 	assert_false(sets[1].uses[0].own);
 
 	storages_leave(&sets[0]);
@@ -174,7 +177,7 @@ static void a_shared_storage_stays(void **state)
 	(void)state;
 	a.has_shared = a.shared = 1;
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(storages_acquire(&map, list, 1, &set, &err), 0);
+		assert_int_equal(storages_acquire(&map, list, 1, &nobody, &set, &err), 0);
 		assert_int_equal(set.uses[0].own, i == 0);
 		storages_settle(&set);
 		storages_leave(&set);
@@ -194,7 +197,7 @@ static void a_bad_storage_takes_back_the_good_ones(void **state)
 	struct map map = {0};
 
 	(void)state;
-	assert_int_equal(storages_acquire(&map, list, 2, &set, &err), -ENODEV);
+	assert_int_equal(storages_acquire(&map, list, 2, &nobody, &set, &err), -ENODEV);
 	assert_int_equal(map.n_entries, 0);
 	assert_int_equal(set.n_uses, 0);
 	storages_fini(&map);
@@ -224,7 +227,7 @@ static void without_memory_nothing_is_left(void **state)
 		oom_arm(n);
 		r = cgroup_path_parse("a:b:c", "c1", &path, &err);
 		if (r == 0)
-			r = storages_acquire(&map, list, 2, &set, &err);
+			r = storages_acquire(&map, list, 2, &nobody, &set, &err);
 		if (r == 0)
 			r = process_new(loop, reaper, &config, &process, &err);
 		oom_disarm();

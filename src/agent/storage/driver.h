@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * What a storage driver is: a file of its own in this folder, with a struct storage_driver that
+ * storage.c's table lists.
+ *
+ * A storage is checked when it is asked for, on the loop; all else is done in jobs and may block.
+ * Who mounts it and who unmounts it may be different jobs for different containers, so what undoes
+ * a mount works from the mount point and its owner alone.
+ */
+#include "agent.pb-c.h"
+#include "base/err.h"
+
+/* Who a storage was first asked for by. */
+struct storage_owner {
+	const char *run_dir;	  /* the agent's (options.h) */
+	const char *container_id; /* valid (base/path.h); NULL: the sandbox itself */
+};
+
+struct storage_driver {
+	const char *name;
+	/* A volume of the pod, that outlives its containers: it is kept until the sandbox ends. */
+	bool stays;
+	/* What can be said against a request before anything is done; driver and mount point have
+	 * been looked at. NULL: storage_check_fs(). */
+	int (*check)(const Grpc__Storage *s, const struct storage_owner *owner, struct err *err);
+	/* Waits for the device that s names, and returns what to give to mount(2) as the source; ret
+	 * is owned by the caller. NULL: that is s->source. */
+	int (*find_source)(const Grpc__Storage *s, char **ret, struct err *err);
+	/* Leaves nothing behind when it fails. NULL: storage_mount_fs() of the source. */
+	int (*mount)(const Grpc__Storage *s, const struct storage_owner *owner, struct err *err);
+	/* Also after a mount that was killed half-way, or never begun. NULL: storage_unmount_fs(). */
+	int (*unmount)(const char *mount_point, const struct storage_owner *owner, struct err *err);
+};
+
+extern const struct storage_driver storage_virtio_fs, storage_ephemeral;
+
+/* The driver's own, or the source as it was sent. For jobs. */
+int storage_find_source(const struct storage_driver *driver, const Grpc__Storage *s, char **ret,
+	struct err *err) must_check;
