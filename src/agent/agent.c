@@ -127,6 +127,7 @@ int agent_new(const struct options *options, bool is_init, struct agent **ret, s
 	agent->options = options;
 	agent->is_init = is_init;
 	agent->methods = endpoints_make_table(&options->endpoints);
+	list_init(&agent->call_jobs);
 	sandbox_init(&agent->sandbox);
 	r = set_up(agent, err);
 	if (r < 0) {
@@ -135,6 +136,12 @@ int agent_new(const struct options *options, bool is_init, struct agent **ret, s
 	}
 	*ret = agent;
 	return 0;
+}
+
+const char *agent_share_path(const struct agent *agent, char path[static AGENT_SHARE_PATH_SIZE])
+{
+	snprintf(path, AGENT_SHARE_PATH_SIZE, "%s/" AGENT_SHARE_DIR, agent->options->run_dir);
+	return path;
 }
 
 int agent_serve(struct agent *agent, struct err *err)

@@ -9,12 +9,17 @@
 #include "agent/options.h"
 #include "agent/reaper.h"
 #include "agent/sandbox.h"
+#include "base/list.h"
 #include "loop/loop.h"
 #include "wire/ttrpc_server.h"
 
 /* The version of the agent's API (Health.Version), which upstream has never changed. */
 #define AGENT_API_VERSION "0.0.1"
 #define AGENT_EXTRA_FEATURES "seccomp"
+
+/* Below options.run_dir: what the host shares, or copies (CopyFile). */
+#define AGENT_SHARE_DIR "shared/containers"
+enum { AGENT_SHARE_PATH_SIZE = OPTIONS_PATH_SIZE + sizeof("/" AGENT_SHARE_DIR) };
 
 /*
  * What hosts may make us hold: in bytes, AGENT_SHARED_BUDGET and a reserve per connection, 40 MiB in
@@ -49,6 +54,7 @@ struct agent {
 	struct ttrpc_server *server;
 	struct ttrpc_method *methods; /* owned: what the server serves */
 	struct sandbox sandbox;
+	struct list call_jobs; /* calls that jobs answer (call_job.c) */
 	struct scrape *scrape; /* GetMetrics at work (rpc_metrics.c), or NULL */
 	uint64_t n_scrapes;
 	struct source *sigterm, *sigint, *flush_timer;
@@ -61,6 +67,8 @@ int agent_new(const struct options *options, bool is_init, struct agent **ret,
 	struct err *err) must_check;
 int agent_serve(struct agent *agent, struct err *err) must_check;
 void agent_free(struct agent *agent);
+
+const char *agent_share_path(const struct agent *agent, char path[static AGENT_SHARE_PATH_SIZE]);
 
 /* Stops accepting, lets the replies out as far as peers read them soon, then ends agent_serve. */
 void agent_stop(struct agent *agent);

@@ -43,7 +43,7 @@ const struct ttrpc_method rpc_methods[] = {
 	AGENT("ResumeContainer", resume_container_request, rpc_resume_container),
 	AGENT("RemoveStaleVirtiofsShareMounts", remove_stale_virtiofs_share_mounts_request,
 		rpc_remove_stale_mounts),
-	AGENT("GetDiagnosticData", get_diagnostic_data_request, NULL),
+	AGENT("GetDiagnosticData", get_diagnostic_data_request, rpc_get_diagnostic_data),
 	AGENT("UpdateInterface", update_interface_request, NULL),
 	AGENT("UpdateRoutes", update_routes_request, NULL),
 	AGENT("ListInterfaces", list_interfaces_request, NULL),
@@ -56,11 +56,12 @@ const struct ttrpc_method rpc_methods[] = {
 	AGENT("MemAgentCompactSet", mem_agent_compact_config, NULL),
 	AGENT("OnlineCPUMem", online_cpumem_request, NULL),
 	AGENT("MemHotplugByProbe", mem_hotplug_by_probe_request, NULL),
-	AGENT("CopyFile", copy_file_request, NULL),
+	AGENT("CopyFile", copy_file_request, rpc_copy_file),
 	AGENT("GetOOMEvent", get_oomevent_request, rpc_get_oom_event),
 	AGENT("AddSwap", add_swap_request, NULL),
 	AGENT("AddSwapPath", add_swap_path_request, NULL),
-	AGENT("GetVolumeStats", volume_stats_request, NULL),
+	AGENT("GetVolumeStats", volume_stats_request, rpc_get_volume_stats),
+	/* Upstream's agent has none either. */
 	AGENT("ResizeVolume", resize_volume_request, NULL),
 	AGENT("SetPolicy", set_policy_request, NULL),
 };

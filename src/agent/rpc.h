@@ -17,6 +17,11 @@ ttrpc_handler_fn rpc_get_guest_details;
 ttrpc_handler_fn rpc_set_guest_date_time;
 ttrpc_handler_fn rpc_reseed_random_dev;
 
+/* rpc_files.c */
+ttrpc_handler_fn rpc_copy_file;
+ttrpc_handler_fn rpc_get_volume_stats;
+ttrpc_handler_fn rpc_get_diagnostic_data;
+
 /* rpc_metrics.c */
 ttrpc_handler_fn rpc_get_metrics;
 

@@ -11,52 +11,46 @@
 
 #include "agent.pb-c.h"
 #include "agent/agent.h"
-#include "agent/job.h"
+#include "agent/call_job.h"
 #include "agent/rpc.h"
 #include "base/io.h"
 #include "linux/mountinfo.h"
 
-#define SHARE "/run/kata-containers/shared/containers/"
-
 enum { MOUNTINFO_MAX_SIZE = 16 << 20 };
 
-/* In the child. That a mount point is gone is what is hoped for. */
-static int look(void *data, struct job_report *report, struct err *err)
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 && path[len] == '/';
+}
+
+/* That a mount point is gone is what is hoped for. */
+static int look(
+	const struct agent *agent, const ProtobufCMessage *request, void *result, struct err *err)
 {
 	auto_buf struct buf b = BUF_INIT;
 	int r = io_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX_SIZE, &b);
+	char share[AGENT_SHARE_PATH_SIZE];
 	struct mountinfo info;
 	struct stat st;
 	char *text;
 
-	(void)data, (void)report;
+	(void)request, (void)result;
 	if (r < 0)
 		return err_sys(err, -r, "read /proc/self/mountinfo");
+	agent_share_path(agent, share);
 	text = (char *)b.data + b.start;
 	while (mountinfo_next(&text, &info))
-		if (strncmp(info.mount_point, SHARE, strlen(SHARE)) == 0)
+		if (is_below(info.mount_point, share))
 			(void)stat(info.mount_point, &st);
 	return 0;
 }
 
-static void on_done(void *data, const struct err *err, uint32_t n_steps)
-{
-	(void)n_steps;
-	if (err)
-		rpc_fail(data, err);
-	else
-		ttrpc_call_reply(data, NULL);
-}
-
+/* One at a time: each looks at all of them. */
 void rpc_remove_stale_mounts(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
 {
-	struct job_config config = {
-		.name = "look at the shared mounts", .run = look, .done = on_done, .data = call};
-	struct agent *agent = user;
-	struct err err = ERR_INIT;
-	struct job *job;
-
 	(void)request;
-	if (job_start(agent->reaper, &config, &job, &err) < 0)
-		rpc_fail(call, &err);
+	call_job_start(
+		user, call, &(struct call_job_config){.run = look, .key = "all of the share"});
 }

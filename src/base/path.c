@@ -34,6 +34,11 @@ int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
 		root_fd, *path ? path : ".", flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+int path_open_no_links(int dir_fd, const char *path, int flags)
+{
+	return open_resolved(dir_fd, path, flags, 0, RESOLVE_NO_SYMLINKS);
+}
+
 /* Makes prefix, of which all but the last component (name, inside prefix) is there. */
 static int mkdir_last(int root_fd, char *prefix, char *name, mode_t mode)
 {

@@ -14,6 +14,9 @@
 /* An fd (O_CLOEXEC added), or -errno. mode matters with O_CREAT only. */
 int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode) must_check;
 
+/* Follows no link anywhere on the path (RESOLVE_NO_SYMLINKS): -ELOOP. What exists only. */
+int path_open_no_links(int dir_fd, const char *path, int flags) must_check;
+
 /*
  * Like mkdir -p below root_fd: makes the missing components with the given mode (umask applies)
  * and returns an O_PATH fd of the last. -ENOTDIR if a component is something else.

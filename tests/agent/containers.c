@@ -103,6 +103,8 @@ int create_container(struct fixture *f, const struct container_options *o, struc
 	request.sandbox_pidns = o->shared_pid;
 	request.storages = o->storages;
 	request.n_storages = o->n_storages;
+	if (o->amend)
+		o->amend(&request, o->data);
 	return send_create(f, o, &request, err);
 }
 

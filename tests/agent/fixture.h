@@ -86,6 +86,9 @@ struct container_options {
 	int64_t timeout_ns;	     /* of the creation; 0: none */
 	struct ttrpc_client *client; /* NULL: the fixture's */
 	struct reply *reply;	     /* given: the call is only started */
+	/* Changes the request before it is sent. */
+	void (*amend)(Grpc__CreateContainerRequest *request, void *data);
+	void *data;
 };
 int create_container(struct fixture *f, const struct container_options *o, struct err *err);
 int start_container(struct fixture *f, const char *id);
