@@ -73,6 +73,17 @@ static int ask(struct fixture *f, const char *method)
 	return call(f, method, &request.base, NULL);
 }
 
+/* A terminal may hand out a line in parts. */
+static int read_line(struct fixture *f, struct buf *out)
+{
+	int r;
+
+	do
+		r = read_once(f, "ReadStdout", "c1", "", out);
+	while (r > 0 && !strchr(buf_str(out), '\n'));
+	return r > 0 ? 0 : r;
+}
+
 /* One with all that the first has not. */
 static bool live_on_terminal(struct fixture *f, char *said, size_t size)
 {
@@ -100,7 +111,7 @@ static bool live_on_terminal(struct fixture *f, char *said, size_t size)
 	TRY("pause", ask(f, "PauseContainer"), 0);
 	TRY("statistics", ask(f, "StatsContainer"), 0);
 	TRY("resume", ask(f, "ResumeContainer"), 0);
-	TRY("read", read_once(f, "ReadStdout", "c1", "", &out), 7);
+	TRY("read", read_line(f, &out), 0);
 	TRY("write", write_stdin(f, "c1", "", slice_of("5\n", 2)), 0);
 	TRY("wait", wait_process(f, "c1", ""), 5);
 	TRY("remove", remove_container(f, "c1"), 0);
