@@ -10,12 +10,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "linux/cgroup_oom.h"
+#include "wire/parked.h"
 #include "wire/status.h"
-
-struct parked_call {
-	struct list link;
-	struct ttrpc_call *call;
-};
 
 struct event {
 	struct list link;
@@ -54,21 +50,6 @@ void oom_queue_fini(struct oom_queue *q)
 		remove_event(q, container_of(q->events.next, struct event, link));
 }
 
-static struct ttrpc_call *unpark(struct parked_call *parked)
-{
-	struct ttrpc_call *call = parked->call;
-
-	list_remove(&parked->link);
-	ttrpc_call_on_cancel(call, NULL, NULL);
-	free(parked);
-	return call;
-}
-
-static void on_cancel(void *data)
-{
-	ttrpc_call_drop(unpark(data));
-}
-
 static void answer(struct ttrpc_call *call, const char *container_id)
 {
 	Grpc__OOMEvent reply = GRPC__OOMEVENT__INIT;
@@ -96,12 +77,14 @@ static bool is_queued(const struct oom_queue *q, const char *container_id)
 void oom_queue_add(struct oom_queue *q, const char *container_id)
 {
 	size_t size = strlen(container_id) + 1;
+	struct ttrpc_call *call;
 	struct event *event;
 
 	log_write(LOG_WARN, "container", "a process was killed for want of memory", "cid",
 		container_id, NULL);
-	if (!list_is_empty(&q->calls)) {
-		answer(unpark(container_of(q->calls.next, struct parked_call, link)), container_id);
+	call = parked_take(&q->calls);
+	if (call) {
+		answer(call, container_id);
 		return;
 	}
 	if (q->is_closed || is_queued(q, container_id))
@@ -126,7 +109,6 @@ static void fail_closed(struct ttrpc_call *call)
 
 void oom_queue_wait(struct oom_queue *q, struct ttrpc_call *call)
 {
-	struct parked_call *parked;
 	struct err err = ERR_INIT;
 
 	if (q->is_closed) {
@@ -140,22 +122,19 @@ void oom_queue_wait(struct oom_queue *q, struct ttrpc_call *call)
 		remove_event(q, event);
 		return;
 	}
-	parked = malloc(sizeof(*parked));
-	if (!parked) {
+	if (parked_add(&q->calls, call) < 0) {
 		err_sys(&err, ENOMEM, "wait for an out-of-memory event");
 		rpc_fail(call, &err);
-		return;
 	}
-	parked->call = call;
-	list_add(&q->calls, &parked->link);
-	ttrpc_call_on_cancel(call, on_cancel, parked);
 }
 
 void oom_queue_close(struct oom_queue *q)
 {
+	struct ttrpc_call *call;
+
 	q->is_closed = true;
-	while (!list_is_empty(&q->calls))
-		fail_closed(unpark(container_of(q->calls.next, struct parked_call, link)));
+	while ((call = parked_take(&q->calls)))
+		fail_closed(call);
 }
 
 void rpc_get_oom_event(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)

@@ -13,14 +13,10 @@
 #include "agent.pb-c.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "wire/parked.h"
 #include "wire/status.h"
 
 enum { MAX_STATUS_FILE = 16 << 10 };
-
-struct parked_wait {
-	struct list link;
-	struct ttrpc_call *call;
-};
 
 static void answer(struct process *p, struct ttrpc_call *call)
 {
@@ -31,35 +27,22 @@ static void answer(struct process *p, struct ttrpc_call *call)
 	ttrpc_call_reply(call, &reply.base);
 }
 
-static struct ttrpc_call *unpark(struct parked_wait *parked)
-{
-	struct ttrpc_call *call = parked->call;
-
-	list_remove(&parked->link);
-	ttrpc_call_on_cancel(call, NULL, NULL);
-	free(parked);
-	return call;
-}
-
-static void on_cancel(void *data)
-{
-	ttrpc_call_drop(unpark(data));
-}
-
 static void answer_waiters(struct process *p)
 {
-	while (!list_is_empty(&p->waiters))
-		answer(p, unpark(container_of(p->waiters.next, struct parked_wait, link)));
+	struct ttrpc_call *call;
+
+	while ((call = parked_take(&p->waiters)))
+		answer(p, call);
 }
 
 static void fail_waiters(struct process *p)
 {
 	struct err err = ERR_INIT;
+	struct ttrpc_call *call;
 
 	err_status(&err, ESRCH, WIRE_NOT_FOUND, "process %s has been removed", p->id ? p->id : "");
-	while (!list_is_empty(&p->waiters))
-		ttrpc_call_fail(
-			unpark(container_of(p->waiters.next, struct parked_wait, link)), &err);
+	while ((call = parked_take(&p->waiters)))
+		ttrpc_call_fail(call, &err);
 }
 
 static void on_drained(void *data)
@@ -245,7 +228,6 @@ void process_launched(struct process *p, pid_t pid)
 
 void process_wait(struct process *p, struct ttrpc_call *call)
 {
-	struct parked_wait *parked;
 	struct err err = ERR_INIT;
 
 	if (p->ended) {
@@ -253,15 +235,10 @@ void process_wait(struct process *p, struct ttrpc_call *call)
 		p->on_waited(p->data, p);
 		return;
 	}
-	parked = malloc(sizeof(*parked));
-	if (!parked) {
+	if (parked_add(&p->waiters, call) < 0) {
 		err_sys(&err, ENOMEM, "wait for process %s", p->id);
 		ttrpc_call_fail(call, &err);
-		return;
 	}
-	parked->call = call;
-	list_add(&p->waiters, &parked->link);
-	ttrpc_call_on_cancel(call, on_cancel, parked);
 }
 
 int process_signal(struct process *p, int signo)

@@ -31,7 +31,7 @@ struct process {
 	int tty_fd;		    /* owned: the terminal's master; -1: it has pipes */
 	struct input stdin_;
 	struct output stdout_, stderr_; /* a terminal has stdout only */
-	struct list waiters;		/* struct parked_wait */
+	struct list waiters;		/* struct parked */
 	bool exited;			/* collected; its output may not be drained yet */
 	bool ended;			/* exited and drained: exit_code is what waiters get */
 	int exit_code;			/* 128 + signal number for a death by signal */

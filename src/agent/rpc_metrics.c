@@ -15,6 +15,7 @@
 #include "agent/rpc.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "wire/parked.h"
 
 /* Four fifths of what one message holds. More than all families can have (prometheus.h). */
 enum { TEXT_SIZE = 3328 << 10 };
@@ -29,12 +30,7 @@ struct scrape {
 	struct agent *agent;
 	struct scrape_result *result; /* mapped */
 	struct metrics_config config;
-	struct list waiting; /* struct parked_scrape */
-};
-
-struct parked_scrape {
-	struct list link;
-	struct ttrpc_call *call;
+	struct list waiting; /* struct parked */
 };
 
 /* In the child. */
@@ -51,21 +47,6 @@ static int collect(void *data, struct job_report *report, struct err *err)
 		return err_set(err, EMSGSIZE, "metrics: %zu bytes are too many", buf_len(&text));
 	memcpy(scrape->result->text, buf_str(&text), buf_len(&text) + 1);
 	return 0;
-}
-
-static struct ttrpc_call *unpark(struct parked_scrape *parked)
-{
-	struct ttrpc_call *call = parked->call;
-
-	list_remove(&parked->link);
-	ttrpc_call_on_cancel(call, NULL, NULL);
-	free(parked);
-	return call;
-}
-
-static void on_cancel(void *data)
-{
-	ttrpc_call_drop(unpark(data));
 }
 
 static void warn(const struct metrics_result *result)
@@ -89,21 +70,18 @@ static void on_done(void *data, const struct err *err, uint32_t n_steps)
 {
 	struct scrape *scrape = data;
 	Grpc__Metrics reply = GRPC__METRICS__INIT;
+	struct ttrpc_call *call;
 
 	(void)n_steps;
 	scrape->agent->scrape = NULL;
 	if (!err)
 		warn(&scrape->result->metrics);
 	reply.metrics = scrape->result->text;
-	while (!list_is_empty(&scrape->waiting)) {
-		struct ttrpc_call *call =
-			unpark(container_of(scrape->waiting.next, struct parked_scrape, link));
-
+	while ((call = parked_take(&scrape->waiting)))
 		if (err)
 			rpc_fail(call, err);
 		else
 			ttrpc_call_reply(call, &reply.base);
-	}
 	scrape_free(scrape);
 }
 
@@ -140,18 +118,12 @@ static int scrape_start(struct agent *agent, struct err *err)
 void rpc_get_metrics(struct ttrpc_call *call, const ProtobufCMessage *request, void *user)
 {
 	struct agent *agent = user;
-	struct parked_scrape *parked = calloc(1, sizeof(*parked));
 	struct err err = ERR_INIT;
+	int r = agent->scrape ? 0 : scrape_start(agent, &err);
 
 	(void)request;
-	if (!parked)
-		err_sys(&err, ENOMEM, "metrics");
-	if (parked && (agent->scrape || scrape_start(agent, &err) == 0)) {
-		parked->call = call;
-		list_add(&agent->scrape->waiting, &parked->link);
-		ttrpc_call_on_cancel(call, on_cancel, parked);
-		return;
-	}
-	free(parked);
-	rpc_fail(call, &err);
+	if (r == 0 && parked_add(&agent->scrape->waiting, call) < 0)
+		r = err_sys(&err, ENOMEM, "metrics");
+	if (r < 0)
+		rpc_fail(call, &err);
 }

@@ -513,6 +513,11 @@ enum sandbox_state sandbox_get_state(const struct sandbox *sb)
 	return sb->state;
 }
 
+bool sandbox_is_stopping(const struct sandbox *sb)
+{
+	return sb->state == SANDBOX_STOPPING || sb->state == SANDBOX_STOPPED;
+}
+
 struct agent *sandbox_agent(const struct sandbox *sb)
 {
 	return sb->agent;

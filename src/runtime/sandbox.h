@@ -92,6 +92,8 @@ int sandbox_watch_oom(struct sandbox *sb, oom_watch_fn *fn, void *data) must_che
 
 const char *sandbox_get_id(const struct sandbox *sb);
 enum sandbox_state sandbox_get_state(const struct sandbox *sb);
+/* Or has stopped. */
+bool sandbox_is_stopping(const struct sandbox *sb);
 /* Borrowed; NULL before the agent has been dialled. */
 struct agent *sandbox_agent(const struct sandbox *sb);
 const struct layout *sandbox_layout(const struct sandbox *sb);

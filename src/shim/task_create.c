@@ -84,18 +84,11 @@ static void on_unmounted(void *data, const struct err *err)
 	end_roll_back(c);
 }
 
-static bool is_stopping(const struct sandbox *sb)
-{
-	enum sandbox_state state = sandbox_get_state(sb);
-
-	return state == SANDBOX_STOPPING || state == SANDBOX_STOPPED;
-}
-
 static void undo_mounts(struct create *c)
 {
 	struct err err = ERR_INIT;
 
-	if (is_stopping(c->shim->sandbox))
+	if (sandbox_is_stopping(c->shim->sandbox))
 		shim_stop_sandbox(c->shim, &c->stopped);
 	else if (!c->has_mounts)
 		end_roll_back(c);

@@ -90,13 +90,6 @@ static void on_unmounted(void *data, const struct err *err)
 	end(d);
 }
 
-static bool is_stopping(const struct sandbox *sb)
-{
-	enum sandbox_state state = sandbox_get_state(sb);
-
-	return state == SANDBOX_STOPPING || state == SANDBOX_STOPPED;
-}
-
 static void on_removed(void *data, const struct err *err)
 {
 	struct deletion *d = data;
@@ -109,7 +102,7 @@ static void on_removed(void *data, const struct err *err)
 			err->msg, NULL);
 	if (is_own)
 		shim_abort_containers(d->shim, KILLED_STATUS);
-	if (is_own || is_stopping(sb))
+	if (is_own || sandbox_is_stopping(sb))
 		shim_stop_sandbox(d->shim, &d->stopped);
 	else if (container_unmount(d->container, on_unmounted, d, &failed) < 0)
 		on_unmounted(d, &failed);
