@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/cgroup_path.h"
+#include "agent/container_hooks.h"
 #include "agent/exec.h"
 #include "agent/operation.h"
 #include "agent/rpc.h"
@@ -161,7 +162,6 @@ static int tear_down(void *data, struct job_report *report, struct err *err)
 	const struct container *c = data;
 	struct err errs[3] = {ERR_INIT, ERR_INIT, ERR_INIT};
 
-	(void)report;
 	/* What still runs there would keep the mounts below busy. */
 	if (c->has_cgroup && launch_remove_cgroup(c->cgroup, &errs[0]) < 0)
 		return err_copy(err, &errs[0]);
@@ -170,7 +170,7 @@ static int tear_down(void *data, struct job_report *report, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(errs); i++)
 		if (err_is_set(&errs[i]))
 			return err_copy(err, &errs[i]);
-	return 0;
+	return container_hooks_run(c, HOOKS_POSTSTOP, report, err);
 }
 
 /* The calls of creation and start, if they are still open. */
@@ -328,6 +328,11 @@ void container_remove(struct container *c, struct container_removal *removal)
 	case CONTAINER_CREATED:
 	case CONTAINER_STARTING:
 		cancel_launch(c);
+		return;
+	case CONTAINER_POSTSTART:
+		/* Its end calls us again. */
+		c->is_to_be_removed = true;
+		job_kill(c->job);
 		return;
 	case CONTAINER_REMOVING:
 		return;

@@ -9,6 +9,7 @@
  *	LAUNCHING  launch: cgroup, namespaces, init       launch_cancel, then tear down
  *	CREATED    nothing; init waits for its release    launch_cancel, then tear down
  *	STARTING   release: init becomes the program      launch_cancel, then tear down
+ *	POSTSTART  job: hooks; init is the program        job_kill, then tear down
  *	RUNNING    nothing; also when its init has ended  tear down
  *	REMOVING   job: kill, unmount, delete             waits for it
  *	BROKEN     nothing; the removal failed            tear down again
@@ -33,10 +34,14 @@ enum container_state {
 	CONTAINER_LAUNCHING,
 	CONTAINER_CREATED,
 	CONTAINER_STARTING,
+	CONTAINER_POSTSTART,
 	CONTAINER_RUNNING,
 	CONTAINER_REMOVING,
 	CONTAINER_BROKEN,
 };
+
+/* What a spec takes decoded is bounded by what its CreateContainer request was allowed. */
+enum { CONTAINER_SPEC_BUDGET = 16 << 20 };
 
 struct container {
 	struct agent *agent; /* borrowed */
@@ -46,18 +51,19 @@ struct container {
 	char *rootfs;	     /* owned: <bundle>/rootfs, the container's root */
 	enum container_state state;
 	struct storage_set storages;
-	uint32_t n_begun;	/* steps of the preparing job that may need undoing */
-	bool has_cgroup;	/* its init has been launched and may live there */
-	bool has_left;		/* storages_leave() was called */
-	bool is_torn_down;	/* its processes are ending; with the last one it goes */
-	struct buf spec;	/* the launched Grpc__Spec, encoded: compact, execs are rare */
-	struct process *init;	/* owned; NULL once its exit has been waited for */
-	struct map execs;	/* owned struct exec (exec.h), by exec id */
-	struct job *job;	/* PREPARING, REMOVING */
-	struct launch *launch;	/* LAUNCHING to STARTING */
-	struct list operations; /* struct operation: pause, resume, update, kill */
+	uint32_t n_begun;     /* steps of the preparing job that may need undoing */
+	bool has_cgroup;      /* its init has been launched and may live there */
+	bool has_left;	      /* storages_leave() was called */
+	bool is_torn_down;    /* its processes are ending; with the last one it goes */
+	struct buf spec;      /* the launched Grpc__Spec, encoded: compact, execs are rare */
+	struct process *init; /* owned; NULL once its exit has been waited for */
+	struct map execs;     /* owned struct exec (exec.h), by exec id */
+	bool has_poststart, has_poststop; /* hooks, perhaps (container_hooks.h) */
+	struct job *job;		  /* PREPARING, POSTSTART, REMOVING */
+	struct launch *launch;		  /* LAUNCHING to STARTING */
+	struct list operations;		  /* struct operation: pause, resume, update, kill */
 	bool is_paused;
-	bool is_to_be_removed;			     /* when the operation under way has ended */
+	bool is_to_be_removed;			     /* when what is under way has ended */
 	struct oom_watch *oom;			     /* NULL: not watched */
 	int ns_fds[LAUNCH_NS_COUNT];		     /* owned: what its init lives in */
 	struct ttrpc_call *create_call, *start_call; /* to be answered; NULL: none */

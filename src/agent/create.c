@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "agent/container.h"
+#include "agent/container_hooks.h"
 #include "agent/rpc.h"
 #include "agent/span.h"
 #include "base/io.h"
@@ -201,6 +201,8 @@ static int start_launch(struct container *c, const struct launch_spec *s,
 		.spec = &s->spec,
 		.process = s->spec.process,
 		.rootfs = c->rootfs,
+		.bundle = c->bundle,
+		.guest_hooks = c->agent->sandbox.guest_hooks,
 		.cgroup = c->cgroup,
 		.deadline_ns = ttrpc_call_deadline_ns(c->create_call),
 	};
@@ -208,6 +210,7 @@ static int start_launch(struct container *c, const struct launch_spec *s,
 
 	if (r < 0)
 		return err_sys(err, -r, "container %s: keep the spec", c->id);
+	container_hooks_note(c, &s->spec);
 	memcpy(request.ns_fds, ns_fds, sizeof(request.ns_fds));
 	memcpy(request.stdio, c->init->child_stdio, sizeof(request.stdio));
 	reaper_hold(c->agent->reaper);

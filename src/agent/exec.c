@@ -13,11 +13,7 @@
 #include "wire/message.h"
 #include "wire/status.h"
 
-enum {
-	MAX_ID = 256,
-	/* What a spec takes decoded is bounded by what its CreateContainer request was allowed. */
-	SPEC_BUDGET = 16 << 20,
-};
+enum { MAX_ID = 256 };
 
 void exec_free(struct exec *exec)
 {
@@ -112,7 +108,7 @@ static int check(
 
 static int launch(struct exec *exec, const Grpc__Process *process, struct err *err)
 {
-	struct message_budget budget = {.limit = SPEC_BUDGET};
+	struct message_budget budget = {.limit = CONTAINER_SPEC_BUDGET};
 	struct container *c = exec->container;
 	ProtobufCMessage *spec = NULL;
 	struct launch_request request = {

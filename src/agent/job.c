@@ -2,6 +2,8 @@
 #include "agent/job.h"
 
 #include <linux/close_range.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -10,11 +12,14 @@
 #include "base/log.h"
 #include "loop/loop.h"
 
+enum { WARNINGS_SIZE = 4096 };
+
 /* In memory that parent and child share, because it must outlive a killed child. */
 struct job_report {
 	struct err err;
 	uint32_t n_steps;
 	bool finished;
+	char warnings[WARNINGS_SIZE]; /* lines */
 };
 
 struct job {
@@ -32,6 +37,13 @@ void job_report_step(struct job_report *report)
 void job_report_step_back(struct job_report *report)
 {
 	report->n_steps--;
+}
+
+void job_report_warning(struct job_report *report, const char *text)
+{
+	size_t len = strnlen(report->warnings, WARNINGS_SIZE - 1);
+
+	snprintf(report->warnings + len, WARNINGS_SIZE - len, "%s\n", text);
 }
 
 static unsigned int n_jobs;
@@ -60,12 +72,26 @@ static void describe_death(const struct job *job, int status, struct err *err)
 		err_set(err, EIO, "%s: its process ended without a result", job->config.name);
 }
 
+static void log_warnings(struct job_report *report)
+{
+	char *line = report->warnings;
+
+	report->warnings[WARNINGS_SIZE - 1] = '\0';
+	for (size_t len; *line; line += len) {
+		len = strcspn(line, "\n");
+		if (line[len])
+			line[len++] = '\0';
+		log_write(LOG_WARN, "job", line, NULL);
+	}
+}
+
 static void on_exit_of(void *data, pid_t pid, int status)
 {
 	struct job *job = data;
 	struct err err = ERR_INIT;
 
 	(void)pid;
+	log_warnings(job->report);
 	if (!job->report->finished)
 		describe_death(job, status, &err);
 	else if (job->report->err.code)

@@ -24,6 +24,9 @@ void job_report_step(struct job_report *report);
 /* The step that was announced last has failed and left nothing to undo. */
 void job_report_step_back(struct job_report *report);
 
+/* A line for the log that is no failure of the job; few and short ones: together they have 4 KiB. */
+void job_report_warning(struct job_report *report, const char *text);
+
 /* Once, from the loop: err is NULL on success; n_steps is how many were announced. The job is freed
  * after it. */
 typedef void job_done_fn(void *data, const struct err *err, uint32_t n_steps);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* StartContainer and RemoveContainer; CreateContainer is create.c. */
 #include "agent.pb-c.h"
-#include "agent/container.h"
+#include "agent/container_hooks.h"
 #include "agent/rpc.h"
 #include "agent/span.h"
 #include "base/clock.h"
@@ -14,20 +14,62 @@ static int find(struct agent *agent, const char *id, struct container **ret, str
 	return *ret ? 0 : err_status(err, ENOENT, WIRE_INTERNAL, "Invalid container id");
 }
 
-static void on_released(void *data, const struct err *err)
+static void finish_start(struct container *c)
 {
-	struct container *c = data;
 	struct ttrpc_call *call = take_ptr(&c->start_call);
 
-	c->launch = NULL;
 	c->state = CONTAINER_RUNNING;
-	if (err) {
-		rpc_fail(call, err);
-		return;
-	}
 	log_write(LOG_INFO, "container", "container started", "cid", c->id, NULL);
 	span_call("start container", c->id, call);
 	ttrpc_call_reply(call, NULL);
+}
+
+static int run_poststart(void *data, struct job_report *report, struct err *err)
+{
+	return container_hooks_run(data, HOOKS_POSTSTART, report, err);
+}
+
+static void on_poststart_done(void *data, const struct err *err, uint32_t n_steps)
+{
+	struct container *c = data;
+
+	(void)n_steps;
+	c->job = NULL;
+	if (c->is_to_be_removed) {
+		c->is_to_be_removed = false;
+		c->state = CONTAINER_RUNNING;
+		container_remove(c, NULL);
+		return;
+	}
+	/* The program runs, whatever happened to its hooks. */
+	if (err)
+		log_write(LOG_WARN, "container", "poststart hooks", "cid", c->id, "error", err->msg,
+			NULL);
+	finish_start(c);
+}
+
+static void on_released(void *data, const struct err *err)
+{
+	struct job_config job = {.name = "poststart hooks",
+		.run = run_poststart,
+		.done = on_poststart_done,
+		.data = data};
+	struct container *c = data;
+	struct err failure = ERR_INIT;
+
+	c->launch = NULL;
+	if (err) {
+		c->state = CONTAINER_RUNNING;
+		rpc_fail(take_ptr(&c->start_call), err);
+		return;
+	}
+	if (!container_hooks_any(c, HOOKS_POSTSTART)) {
+		finish_start(c);
+		return;
+	}
+	c->state = CONTAINER_POSTSTART;
+	if (job_start(c->agent->reaper, &job, &c->job, &failure) < 0)
+		on_poststart_done(c, &failure, 0);
 }
 
 void rpc_start_container(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)

@@ -49,6 +49,7 @@ void sandbox_fini(struct sandbox *s)
 	storages_fini(&s->storages);
 	close_namespaces(s);
 	free(s->id);
+	free(s->guest_hooks);
 }
 
 static const Grpc__CreateSandboxRequest *request_of(const struct agent *agent)
@@ -88,6 +89,9 @@ static int check_create(
 	if (agent->sandbox.containers.n_entries > 0)
 		return err_status(err, EBUSY, WIRE_FAILED_PRECONDITION,
 			"there are containers already: the sandbox comes first");
+	if (*rpc_str(request->guest_hook_path) && request->guest_hook_path[0] != '/')
+		return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
+			"guest_hook_path \"%.256s\" is not absolute", request->guest_hook_path);
 	return check_modules(request, err);
 }
 
@@ -224,6 +228,7 @@ static void on_torn_down(void *data, const struct err *err, uint32_t n_steps)
 		storages_forget_rest(&s->storages);
 	close_namespaces(s);
 	free(take_ptr(&s->id));
+	free(take_ptr(&s->guest_hooks));
 	answer(s);
 	if (creating)
 		s->state = SANDBOX_NONE;
@@ -266,6 +271,21 @@ static void on_prepared(void *data, const struct err *err, uint32_t n_steps)
 	answer(s);
 }
 
+static int keep_names(struct sandbox *s, const Grpc__CreateSandboxRequest *request, struct err *err)
+{
+	if (*rpc_str(request->sandbox_id)) {
+		s->id = strdup(request->sandbox_id);
+		if (!s->id)
+			return err_sys(err, ENOMEM, "create sandbox");
+	}
+	if (*rpc_str(request->guest_hook_path)) {
+		s->guest_hooks = strdup(request->guest_hook_path);
+		if (!s->guest_hooks)
+			return err_sys(err, ENOMEM, "create sandbox");
+	}
+	return 0;
+}
+
 static int start_create(
 	struct agent *agent, const Grpc__CreateSandboxRequest *request, struct err *err)
 {
@@ -277,13 +297,10 @@ static int start_create(
 
 	if (r < 0)
 		return r;
-	if (*rpc_str(request->sandbox_id)) {
-		s->id = strdup(request->sandbox_id);
-		if (!s->id)
-			return err_sys(err, ENOMEM, "create sandbox");
-	}
-	r = storages_acquire(&s->storages, request->storages, request->n_storages, &owner,
-		&s->own_storages, err);
+	r = keep_names(s, request, err);
+	if (r == 0)
+		r = storages_acquire(&s->storages, request->storages, request->n_storages, &owner,
+			&s->own_storages, err);
 	if (r == 0)
 		r = job_start(agent->reaper, &job, &s->job, err);
 	if (r == 0)
@@ -291,6 +308,7 @@ static int start_create(
 	storages_leave(&s->own_storages);
 	storages_forget(&s->storages, &s->own_storages);
 	free(take_ptr(&s->id));
+	free(take_ptr(&s->guest_hooks));
 	return r;
 }
 
@@ -300,9 +318,6 @@ void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *message
 	struct agent *agent = user;
 	struct err err = ERR_INIT;
 
-	if (*rpc_str(request->guest_hook_path))
-		log_write(LOG_WARN, "sandbox", "guest hooks are not supported yet", "path",
-			request->guest_hook_path, NULL);
 	/* The agent itself resolves no names, and containers bring their own resolv.conf. */
 	if (request->n_dns > 0)
 		log_write(LOG_DEBUG, "sandbox", "dns settings are left to the containers", NULL);

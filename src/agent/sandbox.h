@@ -22,6 +22,7 @@ enum sandbox_state {
 struct sandbox {
 	enum sandbox_state state;
 	char *id;	       /* owned; NULL: none was given */
+	char *guest_hooks;     /* owned: the directory of the image's; NULL: none */
 	struct map containers; /* struct container, by id */
 	struct map storages;   /* struct storage, by mount point: also those of containers */
 	struct storage_set own_storages;

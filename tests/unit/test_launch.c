@@ -173,7 +173,6 @@ static void what_is_not_there_yet_is_said_so(void **state)
 		{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"user\"}]"},
 		{.process = ",\"selinuxLabel\":\"x\""},
 		{.linux_members = ",\"mountLabel\":\"x\""},
-		{.members = ",\"hooks\":{\"startContainer\":[{\"path\":\"/bin/true\"}]}"},
 		{.linux_members = ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}"},
 		{.mounts = "{\"destination\":\"/"
 			   "tmp\",\"type\":\"tmpfs\",\"options\":[\"remount\"]}"},

@@ -58,9 +58,11 @@ struct launch_request {
 	int stdio[3];
 	const char
 		*rootfs; /* absolute guest path, without links, of the root directory (init only) */
-	const char *cgroup;  /* path in every hierarchy, e.g. "/kata/abc"; made for an init, which
+	const char *cgroup; /* path in every hierarchy, e.g. "/kata/abc"; made for an init, which
 			     * has it for itself; NULL: the agent's own (tests) */
-	int64_t deadline_ns; /* CLOCK_MONOTONIC; INT64_MAX: none */
+	const char *bundle; /* for hooks (hooks.h), of an init; NULL: none */
+	const char *guest_hooks; /* the directory of the image's; NULL: none */
+	int64_t deadline_ns;	 /* CLOCK_MONOTONIC; INT64_MAX: none */
 };
 
 struct launch_result {

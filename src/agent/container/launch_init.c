@@ -5,12 +5,13 @@
  *  1 hello: the agent knows the pid, and has not given up meanwhile
  *  2 cgroup, then namespaces: the cgroup namespace's root is where the process is
  *  3 an init: what needs the guest's /proc (namespace fds, oom_score_adj, sysctls)
- *  4 an init builds its root and enters it; an exec was born in init's
+ *  4 an init builds its root, has the hooks of the creation run, and enters it; an exec was born in
+ *    init's
  *  5 session, terminal, working directory, environment: as root, in the container
  *  6 limits, ids, capabilities, no_new_privs
  *  7 is there such a program: as the user who will run it
  *  8 ready; wait for the go
- *  9 seccomp and the rest of the capabilities, as little as possible after the filter
+ *  9 an init's startContainer hooks; seccomp and the rest of the capabilities, as little as possible after the filter
  * 10 execve
  */
 #include "agent/container/setup.h"
@@ -120,6 +121,10 @@ static int enter_root(struct init *init, struct err *err)
 	r = rootfs_open(request->rootfs, propagation, &root, err);
 	if (r == 0)
 		r = fill_root(init, &root, &mounts, err);
+	if (r == 0)
+		r = launch_await_hooks(init->setup, err);
+	if (r == 0)
+		r = launch_run_own_hooks(init->setup, HOOKS_CREATE_CONTAINER, err);
 	if (r == 0)
 		r = rootfs_enter(&root, propagation, err);
 	mounts_fini(&mounts);
@@ -302,6 +307,9 @@ static int run(struct init *init, struct err *err)
 	r = process_seal_fds();
 	if (r < 0)
 		return err_sys(err, -r, "close file descriptors");
+	r = launch_run_own_hooks(init->setup, HOOKS_START_CONTAINER, err);
+	if (r < 0)
+		return r;
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	r = restrict_syscalls(init, err);
 	if (r < 0)

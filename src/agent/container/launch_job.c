@@ -104,6 +104,9 @@ static int prepare(struct setup *setup, struct err *err)
 		if (setup->console_fd < 0)
 			return err_sys(err, -setup->console_fd, "copy the mount of the terminal");
 	}
+	r = launch_prepare_hooks(setup, err);
+	if (r < 0)
+		return r;
 	/* Before the cgroup: what compiling takes is not the container's. */
 	r = profile ? seccomp_profile_compile(profile, setup->sock_fd, &setup->filter, err) : 0;
 	return r < 0 ? r : open_cgroup(setup, err);
@@ -154,12 +157,17 @@ static int clone_process(struct setup *setup, struct err *err)
 	/* What the kernel says when the namespace's init has ended (pid_namespaces(7)). */
 	if (pid == -ENOMEM && setup->request.ns_fds[LAUNCH_NS_PID] >= 0)
 		return err_set(err, ESRCH, "the init process of the pid namespace has ended");
+	setup->pid = pid;
 	return pid < 0 ? err_sys(err, -pid, "clone the container process") : 0;
 }
 
 void launch_job_run(const struct launch_request *request, int sock_fd)
 {
-	struct setup setup = {.request = *request, .sock_fd = sock_fd, .console_fd = -1};
+	struct setup setup = {.request = *request,
+		.sock_fd = sock_fd,
+		.console_fd = -1,
+		.job_fd = -1,
+		.process_fd = -1};
 	struct err err = ERR_INIT;
 	int r;
 
@@ -173,6 +181,8 @@ void launch_job_run(const struct launch_request *request, int sock_fd)
 		r = prepare(&setup, &err);
 	if (r == 0)
 		r = clone_process(&setup, &err);
+	if (r == 0)
+		r = launch_serve_hooks(&setup, &err);
 	if (r < 0)
 		(void)report_send_failure(sock_fd, &err);
 	_exit(r < 0 ? 1 : 0);

@@ -4,6 +4,7 @@
  * What the two processes of a launch share: the job, which prepares what is better done outside,
  * and the container process, which is cloned from it and so has a copy of all its memory and fds.
  */
+#include "agent/container/hooks.h"
 #include "agent/container/launch.h"
 #include "base/clock.h"
 #include "linux/syscall_filter.h"
@@ -14,6 +15,8 @@ struct setup {
 	struct cgroup cgroup;	       /* closed: none */
 	bool born_in_cgroup;	       /* in v2's directory of it */
 	int console_fd;		       /* a detached mount of the terminal, -1: none */
+	int job_fd, process_fd;	       /* between the two (launch_hooks.c); -1: not needed */
+	pid_t pid;		       /* in the job: the process */
 	struct syscall_filter filter;
 };
 
@@ -23,6 +26,17 @@ _Noreturn void launch_job_run(const struct launch_request *request, int sock_fd)
 _Noreturn void launch_init_run(struct setup *setup);
 /* Of the calling process, and those it makes; needs the guest's /proc. process may be NULL. */
 int launch_adjust_oom_score(const Grpc__Process *process, struct err *err) must_check;
+/*
+ * The hooks that run in the agent's namespaces while the process waits (launch_hooks.c). Before the
+ * clone: opens the line between the two, if there are such hooks. After it, in the job: runs them
+ * when the process asks; -EPIPE: the process has ended. In the process: asks and waits.
+ */
+int launch_prepare_hooks(struct setup *setup, struct err *err) must_check;
+int launch_serve_hooks(struct setup *setup, struct err *err) must_check;
+int launch_await_hooks(struct setup *setup, struct err *err) must_check;
+/* In the process: the hooks that it runs itself. */
+int launch_run_own_hooks(
+	const struct setup *setup, enum hooks_kind kind, struct err *err) must_check;
 /* In a job that cleans up after a failed init. */
 _Noreturn void launch_undo_run(const char *cgroup);
 

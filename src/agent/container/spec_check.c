@@ -4,6 +4,7 @@
 
 #include "agent/container/creds.h"
 #include "agent/container/devices.h"
+#include "agent/container/hooks.h"
 #include "agent/container/launch.h"
 #include "agent/container/namespaces.h"
 #include "agent/container/rootfs.h"
@@ -82,16 +83,6 @@ static int check_devices(const Grpc__Linux *l, struct err *err)
 	return 0;
 }
 
-static int check_hooks(const Grpc__Hooks *h, struct err *err)
-{
-	if (!h)
-		return 0;
-	if (h->n_prestart || h->n_poststart || h->n_poststop || h->n_createruntime ||
-		h->n_createcontainer || h->n_startcontainer)
-		return err_set(err, ENOTSUP, "hooks are not supported in the guest");
-	return 0;
-}
-
 int launch_check_process(const Grpc__Process *process, struct err *err)
 {
 	struct caps caps;
@@ -136,7 +127,7 @@ int launch_check_spec(const Grpc__Spec *spec, struct err *err)
 	if (r == 0)
 		r = check_devices(l, err);
 	if (r == 0)
-		r = check_hooks(spec->hooks, err);
+		r = hooks_check(spec->hooks, err);
 	if (r == 0)
 		r = sysctl_check(l, err);
 	if (r < 0)
