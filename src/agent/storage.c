@@ -10,7 +10,11 @@
 
 static const struct storage_driver *const drivers[] = {
 	&storage_virtio_fs,
+	&storage_9p,
+	&storage_bind,
+	&storage_local,
 	&storage_ephemeral,
+	&storage_overlayfs,
 };
 
 char **storage_driver_names(size_t *ret_n)
@@ -45,9 +49,6 @@ int storage_check(const Grpc__Storage *s, const struct storage_owner *owner,
 		return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
 			"storage %s: mount point \"%s\" is not an absolute path without \"..\"",
 			driver->name, rpc_str(s->mount_point));
-	if (s->fs_group)
-		return err_status(err, EOPNOTSUPP, WIRE_UNIMPLEMENTED,
-			"storage %s: fs_group is not supported yet", s->mount_point);
 	r = driver->check ? driver->check(s, owner, err) : storage_check_fs(s, err);
 	if (r == 0)
 		*ret = driver;

@@ -3,8 +3,11 @@
 /*
  * One storage: what the host asks the guest to mount or to make, by a driver:
  *
- *	virtio-fs   a host directory shared under a tag
- *	ephemeral   a tmpfs of the guest
+ *	virtio-fs, 9p   a host directory shared under a tag
+ *	bind            a directory or file of the guest
+ *	local           a directory of the guest
+ *	ephemeral       a file system in the guest's memory
+ *	overlayfs       an overlay of directories
  *
  * What a driver is, and how one is added: storage/driver.h. Which storages there are and for whom:
  * storages.h.

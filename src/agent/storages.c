@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "agent/rpc.h"
 #include "wire/status.h"
 
 static void storage_free(struct storage *s)
@@ -45,6 +46,21 @@ static int add_new(struct map *map, const Grpc__Storage *wanted, const struct st
 	return 0;
 }
 
+/* Another request for a storage that there is must mean the same one. */
+static int check_again(const struct storage *s, const struct storage_driver *driver,
+	const struct storage_owner *owner, struct err *err)
+{
+	if (s->driver != driver)
+		return err_status(err, EEXIST, WIRE_INVALID_ARGUMENT,
+			"storage %s is one of the driver %s already", s->mount_point,
+			s->driver->name);
+	if (s->is_private && strcmp(rpc_str(s->container_id), rpc_str(owner->container_id)) != 0)
+		return err_status(err, EBUSY, WIRE_INVALID_ARGUMENT,
+			"storage %s belongs to container %s", s->mount_point,
+			rpc_str(s->container_id));
+	return 0;
+}
+
 static int use(struct map *map, const Grpc__Storage *wanted, const struct storage_owner *owner,
 	struct storage_set *set, struct err *err)
 {
@@ -61,10 +77,16 @@ static int use(struct map *map, const Grpc__Storage *wanted, const struct storag
 	else if (u->storage->busy && !set_owns(set, u->storage))
 		return err_status(err, EBUSY, WIRE_ABORTED,
 			"storage %s is being mounted or unmounted", wanted->mount_point);
-	if (r < 0)
+	else
+		r = check_again(u->storage, driver, owner, err);
+	if (r < 0 && u->own)
 		return err_sys(err, -r, "storage %s", wanted->mount_point);
-	if (u->own)
+	if (r < 0)
+		return r;
+	if (u->own) {
 		u->storage->driver = driver;
+		u->storage->is_private = driver->is_private && driver->is_private(wanted);
+	}
 	u->storage->n_users++;
 	u->storage->stays |= driver->stays || (wanted->has_shared && wanted->shared);
 	set->n_uses++;

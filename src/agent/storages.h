@@ -32,8 +32,9 @@ struct storage {
 	char *mount_point, *container_id; /* owned; container_id may be NULL */
 	struct storage_owner owner; /* borrows container_id and the run_dir of the first user */
 	size_t n_users;
-	bool stays; /* mounted also without users */
-	bool busy;  /* being mounted or unmounted by the set that owns it */
+	bool stays;	 /* mounted also without users */
+	bool is_private; /* no other container may use it */
+	bool busy;	 /* being mounted or unmounted by the set that owns it */
 };
 
 /* What one container, or the sandbox, uses. A zeroed one is empty. */

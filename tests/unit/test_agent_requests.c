@@ -103,7 +103,7 @@ static const struct storage_owner nobody = {.run_dir = "/run/kata-containers"};
 
 static void storages_are_checked_before_anything_is_done(void **state)
 {
-	static char unknown[] = "blk", huge[] = "hugetlbfs", root[] = "//", dots[] = "/a/../b",
+	static char unknown[] = "floppy", huge[] = "hugetlbfs", root[] = "//", dots[] = "/a/../b",
 		    end_dots[] = "/a/..", dotted[] = "/a/..b", slash[] = "/a/b/", relative[] = "a",
 		    empty[] = "";
 	const struct row rows[] = {
@@ -121,7 +121,7 @@ static void storages_are_checked_before_anything_is_done(void **state)
 		{ephemeral, x, tmpfs, relative, -EINVAL},
 		{ephemeral, NULL, tmpfs, place, -EINVAL},
 		{ephemeral, x, empty, place, -EINVAL},
-		{ephemeral, x, huge, place, -EOPNOTSUPP},
+		{ephemeral, x, huge, place, -EINVAL},
 	};
 
 	(void)state;
@@ -137,8 +137,8 @@ static void storages_are_checked_before_anything_is_done(void **state)
 
 static void storages_count_their_users(void **state)
 {
-	const struct row one = {ephemeral, x, tmpfs, place, 0},
-			 two = {ephemeral, x, tmpfs, other_place, 0};
+	const struct row one = {virtio_fs, x, tmpfs, place, 0},
+			 two = {virtio_fs, x, tmpfs, other_place, 0};
 	Grpc__Storage a = make_storage(&one), b = make_storage(&two);
 	Grpc__Storage *both[] = {&a, &b, &a}, *first[] = {&a};
 	struct storage_set sets[2] = {{0}, {0}};
@@ -168,7 +168,7 @@ static void storages_count_their_users(void **state)
 
 static void a_shared_storage_stays(void **state)
 {
-	const struct row one = {ephemeral, x, tmpfs, place, 0};
+	const struct row one = {virtio_fs, x, tmpfs, place, 0};
 	Grpc__Storage a = make_storage(&one), *list[] = {&a};
 	struct storage_set set = {0};
 	struct err err = ERR_INIT;
@@ -188,9 +188,40 @@ static void a_shared_storage_stays(void **state)
 	storages_fini(&map);
 }
 
+/* A volume of the pod does without users, until the sandbox ends. */
+static void a_volume_stays_until_the_end(void **state)
+{
+	const struct row one = {ephemeral, x, tmpfs, place, 0},
+			 two = {virtio_fs, x, tmpfs, place, 0};
+	Grpc__Storage a = make_storage(&one), b = make_storage(&two), *list[] = {&a}, *bad[] = {&b};
+	struct storage_set set = {0};
+	struct err err = ERR_INIT;
+	struct map map = {0};
+
+	(void)state;
+	assert_int_equal(storages_acquire(&map, list, 1, &nobody, &set, &err), 0);
+	/* Not mounted: its mount is being undone. */
+	storages_leave(&set);
+	assert_true(set.uses[0].own);
+	storages_forget(&map, &set);
+	assert_int_equal(map.n_entries, 0);
+	assert_int_equal(storages_acquire(&map, list, 1, &nobody, &set, &err), 0);
+	storages_settle(&set);
+	storages_forget_rest(&map);
+	assert_int_equal(map.n_entries, 1);
+	storages_leave(&set);
+	assert_false(set.uses[0].own);
+	storages_forget(&map, &set);
+	assert_int_equal(map.n_entries, 1);
+	assert_int_equal(storages_acquire(&map, bad, 1, &nobody, &set, &err), -EEXIST);
+	storages_forget_rest(&map);
+	assert_int_equal(map.n_entries, 0);
+	storages_fini(&map);
+}
+
 static void a_bad_storage_takes_back_the_good_ones(void **state)
 {
-	const struct row one = {ephemeral, x, tmpfs, place, 0}, bad = {NULL, x, tmpfs, place, 0};
+	const struct row one = {virtio_fs, x, tmpfs, place, 0}, bad = {NULL, x, tmpfs, place, 0};
 	Grpc__Storage a = make_storage(&one), b = make_storage(&bad), *list[] = {&a, &b};
 	struct storage_set set = {0};
 	struct err err = ERR_INIT;
@@ -205,8 +236,8 @@ static void a_bad_storage_takes_back_the_good_ones(void **state)
 
 static void without_memory_nothing_is_left(void **state)
 {
-	const struct row one = {ephemeral, x, tmpfs, place, 0},
-			 two = {ephemeral, x, tmpfs, other_place, 0};
+	const struct row one = {virtio_fs, x, tmpfs, place, 0},
+			 two = {virtio_fs, x, tmpfs, other_place, 0};
 	Grpc__Storage a = make_storage(&one), b = make_storage(&two), *list[] = {&a, &b};
 	struct loop *loop;
 	struct reaper *reaper;
@@ -270,6 +301,7 @@ int main(void)
 		cmocka_unit_test(storages_are_checked_before_anything_is_done),
 		cmocka_unit_test(storages_count_their_users),
 		cmocka_unit_test(a_shared_storage_stays),
+		cmocka_unit_test(a_volume_stays_until_the_end),
 		cmocka_unit_test(a_bad_storage_takes_back_the_good_ones),
 		cmocka_unit_test(without_memory_nothing_is_left),
 		cmocka_unit_test(every_method_of_the_api_is_listed_once),

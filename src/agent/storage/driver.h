@@ -21,6 +21,8 @@ struct storage_driver {
 	const char *name;
 	/* A volume of the pod, that outlives its containers: it is kept until the sandbox ends. */
 	bool stays;
+	/* Lives in its owner's bundle: no other container may use it. NULL: none does. */
+	bool (*is_private)(const Grpc__Storage *s);
 	/* What can be said against a request before anything is done; driver and mount point have
 	 * been looked at. NULL: storage_check_fs(). */
 	int (*check)(const Grpc__Storage *s, const struct storage_owner *owner, struct err *err);
@@ -33,7 +35,8 @@ struct storage_driver {
 	int (*unmount)(const char *mount_point, const struct storage_owner *owner, struct err *err);
 };
 
-extern const struct storage_driver storage_virtio_fs, storage_ephemeral;
+extern const struct storage_driver storage_virtio_fs, storage_9p, storage_bind, storage_local,
+	storage_ephemeral, storage_overlayfs;
 
 /* The driver's own, or the source as it was sent. For jobs. */
 int storage_find_source(const struct storage_driver *driver, const Grpc__Storage *s, char **ret,

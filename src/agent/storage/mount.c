@@ -3,17 +3,16 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "agent/storage/fs_group.h"
+#include "agent/storage/options.h"
 #include "agent/storage/place.h"
-#include "linux/mount_options.h"
 #include "linux/mountfd.h"
 #include "wire/status.h"
 
 /* The tag of the sandbox's file share; a guest image may have mounted it before us. */
 #define SHARE_TAG "kataShared"
-
-/* The kernel takes one page of data, with its NUL. */
-enum { MAX_DATA = 4095 };
 
 int storage_check_fs(const Grpc__Storage *s, struct err *err)
 {
@@ -23,73 +22,132 @@ int storage_check_fs(const Grpc__Storage *s, struct err *err)
 	return 0;
 }
 
-int storage_parse_gid(const char *option, gid_t *ret, struct err *err)
+/* A copy of the mount at source, which may be a file. */
+static int clone_source(const char *source, bool recursive, bool *ret_is_dir, struct err *err)
 {
-	const char *digits = option + strlen("fsgid=");
-	char *end;
-	unsigned long n;
-
-	errno = 0;
-	n = strtoul(digits, &end, 10);
-	if (*digits < '0' || *digits > '9' || errno || *end || n >= UINT32_MAX)
-		return err_set(err, EINVAL, "%s: not a group id", option);
-	*ret = (gid_t)n;
-	return 0;
-}
-
-/* What hosts tell the agent in options, and no file system knows. */
-static bool is_for_agent(const char *option)
-{
-	static const char *const prefixes[] = {"X-kata.", "io.katacontainers.", "fsgid="};
-
-	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if (strncmp(option, prefixes[i], strlen(prefixes[i])) == 0)
-			return true;
-	return false;
-}
-
-static int parse_options(const Grpc__Storage *s, struct mount_options *ret, struct err *err)
-{
-	auto_free char **words = calloc(s->n_options + 1, sizeof(*words));
-	size_t n = 0;
+	struct storage_place place = STORAGE_PLACE_INIT;
+	struct stat st;
 	int r;
 
-	if (!words)
-		return err_sys(err, ENOMEM, "mount options");
-	for (size_t i = 0; i < s->n_options; i++) {
-		if (strcmp(s->options[i], "loop") == 0)
-			return err_set(err, EINVAL, "mount option loop is not supported");
-		if (!is_for_agent(s->options[i]))
-			words[n++] = s->options[i];
+	if (!storage_place_is_valid(source))
+		return err_set(err, EINVAL, "source \"%s\" is not an absolute path without \"..\"",
+			source);
+	r = storage_place_open(source, &place, err);
+	if (r < 0)
+		return r;
+	if (place.fd < 0 || fstat(place.fd, &st) < 0) {
+		r = err_sys(err, ENOENT, "source %s", source);
+	} else {
+		*ret_is_dir = S_ISDIR(st.st_mode);
+		r = mountfd_clone(place.fd, "", recursive);
+		if (r < 0)
+			err_sys(err, -r, "copy the mount of %s", source);
 	}
-	r = mount_options_parse(words, n, ret);
-	return r < 0 ? err_sys(err, -r, "mount options") : 0;
+	storage_place_fini(&place);
+	return r;
+}
+
+/* The words that a bind mount can have. */
+static int set_attributes(int mount_fd, const struct mount_options *o, struct err *err)
+{
+	struct mount_attr attr;
+	int r = 0;
+
+	if (mount_options_attr(o->set, o->clear, &attr))
+		r = mountfd_set(mount_fd, &attr, false);
+	if (r == 0 && mount_options_attr(o->rec_set, o->rec_clear, &attr))
+		r = mountfd_set(mount_fd, &attr, true);
+	return r < 0 ? err_sys(err, -r, "mount attributes") : 0;
+}
+
+/* For a mount that is attached: a detached one is not in anybody's way. */
+static int set_propagation(int mount_fd, unsigned long propagation, struct err *err)
+{
+	struct mount_attr attr = {.propagation = propagation & ~(unsigned long)MS_REC};
+	int r = propagation ? mountfd_set(mount_fd, &attr, propagation & MS_REC) : 0;
+
+	return r < 0 ? err_sys(err, -r, "mount propagation") : 0;
+}
+
+static int give_to_group(
+	const Grpc__Storage *s, const struct mount_options *o, int mount_fd, struct err *err)
+{
+	return s->fs_group ? fs_group_apply(mount_fd, s->fs_group, o->set & MS_RDONLY, err) : 0;
+}
+
+/* The group before the attributes: they may make it read-only. */
+static int bind_on(const Grpc__Storage *s, const char *source, const struct mount_options *o,
+	struct storage_place *place, struct err *err)
+{
+	bool recursive = o->bind_recursive || !o->bind, is_dir = false;
+	auto_fd int mount_fd = clone_source(source, recursive, &is_dir, err);
+	int r;
+
+	if (mount_fd < 0)
+		return mount_fd;
+	if (buf_len(&o->data) > 0)
+		return err_set(err, EINVAL, "a bind mount has no option \"%s\"", buf_str(&o->data));
+	r = give_to_group(s, o, mount_fd, err);
+	if (r == 0)
+		r = set_attributes(mount_fd, o, err);
+	if (r == 0)
+		r = storage_place_make(s->mount_point, !is_dir, place, err);
+	if (r < 0)
+		return r;
+	r = mountfd_attach(mount_fd, place->fd);
+	if (r < 0)
+		return err_sys(err, -r, "bind %s", source);
+	r = set_propagation(mount_fd, o->propagation, err);
+	if (r < 0)
+		(void)!storage_place_unmount(place);
+	return r;
+}
+
+static int finish_mount(
+	const Grpc__Storage *s, const struct mount_options *o, int mount_fd, struct err *err)
+{
+	int r = give_to_group(s, o, mount_fd, err);
+
+	return r < 0 ? r : set_propagation(mount_fd, o->propagation, err);
 }
 
 static int mount_on(const Grpc__Storage *s, const char *source, const struct mount_options *o,
-	int target, struct err *err)
+	struct storage_place *place, struct err *err)
 {
-	int r;
+	struct storage_place mounted = STORAGE_PLACE_INIT;
+	unsigned long flags = (o->set & ~o->rec_clear) | o->rec_set;
+	int r = storage_place_make(s->mount_point, false, place, err);
 
-	if (o->bind || o->remount || o->propagation || o->rec_set || o->rec_clear)
-		return err_set(err, EINVAL, "bind, remount and propagation are no options here");
-	if (buf_len(&o->data) > MAX_DATA)
-		return err_set(err, E2BIG, "more than %d bytes of options", MAX_DATA);
-	r = mountfd_mount(source, target, s->fstype, o->set, buf_str(&o->data));
-	return r < 0 ? err_sys(err, -r, "mount %s of type %s", source, s->fstype) : 0;
+	if (r < 0)
+		return r;
+	if (strcmp(source, SHARE_TAG) == 0 && storage_place_is_mounted(place))
+		return 0;
+	r = mountfd_mount(source, place->fd, s->fstype, flags, buf_str(&o->data));
+	if (r < 0)
+		return err_sys(err, -r, "mount %s of type %s", source, s->fstype);
+	r = storage_place_open(s->mount_point, &mounted, err);
+	if (r == 0)
+		r = finish_mount(s, o, mounted.fd, err);
+	if (r < 0)
+		(void)!storage_place_unmount(place);
+	storage_place_fini(&mounted);
+	return r;
 }
 
 int storage_mount_fs(const Grpc__Storage *s, const char *source, struct err *err)
 {
 	struct storage_place place = STORAGE_PLACE_INIT;
 	struct mount_options options = {0};
-	int r = parse_options(s, &options, err);
+	int r = storage_parse_options(s, &options, err);
 
 	if (r < 0)
 		return r;
-	r = storage_place_make(s->mount_point, false, &place, err);
-	if (r == 0 && (strcmp(source, SHARE_TAG) != 0 || !storage_place_is_mounted(&place)))
-		r = mount_on(s, source, &options, place.fd, err);
+	if (options.remount)
+		r = err_set(err, EINVAL, "remount is no option of a new mount");
+	else if (options.bind || strcmp(s->fstype, "bind") == 0)
+		r = bind_on(s, source, &options, &place, err);
+	else
+		r = mount_on(s, source, &options, &place, err);
 	if (r < 0)
 		storage_place_undo(&place);
 	storage_place_fini(&place);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * A storage that is one mount of a file system: what the drivers have in common. All but the check
- * is for jobs.
+ * A storage that is one mount: what the drivers have in common. All but the check is for jobs.
  */
 #include <sys/types.h>
 
@@ -14,12 +13,11 @@ int storage_check_fs(const Grpc__Storage *s, struct err *err) must_check;
 
 /*
  * Mounts source (not s->source) as s->fstype on s->mount_point, which is made with its parents,
- * with s->options. A failure leaves no mount, nor a mount point that was not there before.
+ * with s->options, and gives it to s->fs_group. The type "bind", and the option, stand for a bind
+ * mount of a directory or a file. A failure leaves no mount, nor a mount point that was not there
+ * before.
  */
 int storage_mount_fs(const Grpc__Storage *s, const char *source, struct err *err) must_check;
 
 /* 0 also when nothing is mounted there; removes the mount point if it is an empty directory. */
 int storage_unmount_fs(const char *mount_point, struct err *err) must_check;
-
-/* The option "fsgid=N" of local and ephemeral storages. */
-int storage_parse_gid(const char *option, gid_t *ret, struct err *err) must_check;
