@@ -37,7 +37,8 @@ const struct ttrpc_method rpc_methods[] = {
 	AGENT("ReseedRandomDev", reseed_random_dev_request, rpc_reseed_random_dev),
 
 	AGENT("UpdateContainer", update_container_request, rpc_update_container),
-	AGENT("UpdateEphemeralMounts", update_ephemeral_mounts_request, NULL),
+	AGENT("UpdateEphemeralMounts", update_ephemeral_mounts_request,
+		rpc_update_ephemeral_mounts),
 	AGENT("StatsContainer", stats_container_request, rpc_stats_container),
 	AGENT("PauseContainer", pause_container_request, rpc_pause_container),
 	AGENT("ResumeContainer", resume_container_request, rpc_resume_container),

@@ -47,6 +47,8 @@ ttrpc_handler_fn rpc_write_stdin;
 ttrpc_handler_fn rpc_read_stdout;
 ttrpc_handler_fn rpc_read_stderr;
 ttrpc_handler_fn rpc_close_stdin;
+/* rpc_storage.c */
+ttrpc_handler_fn rpc_update_ephemeral_mounts;
 /* rpc_stale_mounts.c */
 ttrpc_handler_fn rpc_remove_stale_mounts;
 /* rpc_sandbox.c */

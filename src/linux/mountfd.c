@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/stat.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,6 +50,38 @@ int mountfd_new(const char *type, const char *option, const char *value)
 		return r;
 	fd = syscall(SYS_fsmount, fs_fd, FSMOUNT_CLOEXEC, 0);
 	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Cuts options up. */
+static int set_options(int fs_fd, char *options)
+{
+	char *rest = NULL;
+	int r = 0;
+
+	for (char *key = strtok_r(options, ",", &rest); key && r == 0;
+		key = strtok_r(NULL, ",", &rest)) {
+		char *value = strchr(key, '=');
+
+		if (value)
+			*value++ = '\0';
+		r = configure(fs_fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value);
+	}
+	return r;
+}
+
+int mountfd_reconfigure(int fd, const char *options)
+{
+	auto_free char *copy = strdup(options);
+	auto_fd int fs_fd = -1;
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	fs_fd = (int)syscall(SYS_fspick, fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH);
+	if (fs_fd < 0)
+		return -errno;
+	r = set_options(fs_fd, copy);
+	return r < 0 ? r : configure(fs_fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL);
 }
 
 int mountfd_set(int mount_fd, const struct mount_attr *attr, bool recursive)

@@ -21,6 +21,10 @@ int mountfd_clone(int dir_fd, const char *path, bool recursive) must_check;
 /* A detached new file system. option and value may be NULL; so may value alone (a flag). */
 int mountfd_new(const char *type, const char *option, const char *value) must_check;
 
+/* Changes a file system by what fd is open on, with options as mount(8) writes them
+ * ("size=1m,noswap"); those that are not named stay, and so do the flags of its mounts. */
+int mountfd_reconfigure(int fd, const char *options) must_check;
+
 /* attr as mount_setattr(2); recursive: for the mounts below too. */
 int mountfd_set(int mount_fd, const struct mount_attr *attr, bool recursive) must_check;
 

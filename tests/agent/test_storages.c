@@ -284,6 +284,80 @@ static void a_volume_of_a_failed_container_does_not_stay(void **state)
 	assert_int_not_equal(access(paths[1], F_OK), 0);
 }
 
+static int update(struct fixture *f, Grpc__Storage *s, struct err *err)
+{
+	Grpc__UpdateEphemeralMountsRequest request = GRPC__UPDATE_EPHEMERAL_MOUNTS_REQUEST__INIT;
+
+	*err = (struct err)ERR_INIT;
+	request.storages = &s;
+	request.n_storages = 1;
+	return call(f, "UpdateEphemeralMounts", &request.base, err);
+}
+
+static void a_memory_volume_grows_and_keeps_the_rest(void **state)
+{
+	static char size[] = "size=1m", more[] = "size=2m", noexec[] = "noexec", gid[] = "fsgid=1",
+		    mode[] = "mode=0700", remount[] = "remount", exec[] = "exec";
+	char target[2 * PATH_SIZE];
+	struct fixture *f = *state;
+	struct row row = {
+		ephemeral, none, tmpfs, path_in(f, "memory", target), {size, noexec, mode}};
+	struct row changed = {ephemeral, none, tmpfs, target, {remount, more, gid}};
+	Grpc__Storage s = make_storage(&row), t = make_storage(&changed);
+	struct err err = ERR_INIT;
+	struct statvfs fs;
+	struct stat st;
+
+	assert_int_equal(sandbox_with(f, &s, &err), 0);
+	write_file(target, "file", "text");
+	if (update(f, &t, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(statvfs(target, &fs), 0);
+	assert_int_equal(fs.f_blocks * fs.f_frsize, 2 << 20);
+	assert_true(fs.f_flag & ST_NOEXEC);
+	assert_int_equal(stat(target, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(st.st_gid, 0);
+	assert_true(has_text(target, "file", "text"));
+	/* Flags can be changed by name. */
+	t.options[2] = exec;
+	assert_int_equal(update(f, &t, &err), 0);
+	assert_int_equal(statvfs(target, &fs), 0);
+	assert_false(fs.f_flag & ST_NOEXEC);
+	/* Nothing is asked for. */
+	t.n_options = 0;
+	assert_int_equal(update(f, &t, &err), 0);
+}
+
+static void only_memory_volumes_that_are_there_are_updated(void **state)
+{
+	static char size[] = "size=2m", odd[] = "no-such-option=1", shared[] = "shared";
+	char target[2 * PATH_SIZE], other[2 * PATH_SIZE];
+	struct fixture *f = *state;
+	struct row row = {ephemeral, none, tmpfs, path_in(f, "memory", target), {size}};
+	struct row rows[] = {
+		{local, none, tmpfs, target, {size}},
+		{bind, none, tmpfs, target, {size}},
+		{NULL, none, tmpfs, target, {size}},
+		{ephemeral, none, tmpfs, path_in(f, "other", other), {size}},
+		{ephemeral, none, tmpfs, NULL, {size}},
+		{ephemeral, none, tmpfs, target, {odd}},
+		{ephemeral, none, tmpfs, target, {shared}},
+	};
+	Grpc__Storage s = make_storage(&row);
+	struct err err = ERR_INIT;
+
+	assert_int_equal(sandbox_with(f, &s, &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int wanted = i < 5 ? WIRE_INVALID_ARGUMENT : WIRE_INTERNAL;
+
+		s = make_storage(&rows[i]);
+		if (update(f, &s, &err) != wanted)
+			fail_msg("row %zu: %s", i, err.msg);
+	}
+	assert_int_not_equal(access(other, F_OK), 0);
+}
+
 static uint64_t pool_size(void)
 {
 	struct buf text = BUF_INIT;
@@ -412,6 +486,8 @@ int main(void)
 		agent_test(a_local_directory_outlives_its_containers),
 		agent_test(a_memory_volume_outlives_its_containers),
 		agent_test(a_volume_of_a_failed_container_does_not_stay),
+		agent_test(a_memory_volume_grows_and_keeps_the_rest),
+		agent_test(only_memory_volumes_that_are_there_are_updated),
 		agent_test(huge_pages_are_reserved_and_given_back),
 		agent_test(an_overlay_has_what_is_below_it),
 		agent_test(a_writable_overlay_is_its_containers_own),

@@ -155,6 +155,35 @@ int storage_mount_fs(const Grpc__Storage *s, const char *source, struct err *err
 	return r;
 }
 
+static int change(int mount_fd, const struct mount_options *o, struct err *err)
+{
+	int r;
+
+	if (o->bind || o->propagation)
+		return err_set(err, EINVAL, "bind and propagation cannot be changed");
+	r = mountfd_reconfigure(mount_fd, buf_str(&o->data));
+	return r < 0 ? err_sys(err, -r, "options \"%s\"", buf_str(&o->data))
+		     : set_attributes(mount_fd, o, err);
+}
+
+int storage_remount(const Grpc__Storage *s, struct err *err)
+{
+	struct storage_place place = STORAGE_PLACE_INIT;
+	struct mount_options options = {0};
+	int r = storage_parse_options(s, &options, err);
+
+	if (r < 0)
+		return r;
+	r = storage_place_open(s->mount_point, &place, err);
+	if (r == 0 && (place.fd < 0 || !storage_place_is_mounted(&place)))
+		r = err_set(err, EINVAL, "%s is no mount", s->mount_point);
+	if (r == 0)
+		r = change(place.fd, &options, err);
+	storage_place_fini(&place);
+	mount_options_fini(&options);
+	return r;
+}
+
 int storage_unmount_fs(const char *mount_point, struct err *err)
 {
 	struct storage_place place = STORAGE_PLACE_INIT;

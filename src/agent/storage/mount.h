@@ -19,5 +19,9 @@ int storage_check_fs(const Grpc__Storage *s, struct err *err) must_check;
  */
 int storage_mount_fs(const Grpc__Storage *s, const char *source, struct err *err) must_check;
 
+/* Changes what is mounted at s->mount_point, which is not looked at otherwise, by s->options: what
+ * they do not name stays as it is. */
+int storage_remount(const Grpc__Storage *s, struct err *err) must_check;
+
 /* 0 also when nothing is mounted there; removes the mount point if it is an empty directory. */
 int storage_unmount_fs(const char *mount_point, struct err *err) must_check;
