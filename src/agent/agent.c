@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/agent.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
 #include "agent/commit.h"
+#include "agent/console.h"
 #include "agent/container/launch.h"
 #include "agent/job.h"
 #include "agent/logport.h"
+#include "agent/passfd.h"
+#include "agent/port.h"
 #include "agent/rpc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,11 +39,11 @@ static void announce(const struct agent *agent)
 
 static int open_log(struct agent *agent, struct err *err)
 {
-	char address[32];
+	char address[PORT_ADDRESS_SIZE];
 
 	if (agent->options->log_port == 0)
 		return logport_open(agent->loop, NULL, &agent->logport, err);
-	snprintf(address, sizeof(address), "vsock://-1:%" PRIu32, agent->options->log_port);
+	port_format_own(agent->options, agent->options->log_port, address);
 	return logport_open(agent->loop, address, &agent->logport, err);
 }
 
@@ -97,6 +99,24 @@ static int add_stop_signals(struct agent *agent)
 	return r;
 }
 
+/* A guest without a shell, or whose console is not to be had, is as good as any other. */
+static void open_console(struct agent *agent)
+{
+	struct err err = ERR_INIT;
+
+	if (!agent->options->debug_console)
+		return;
+	if (console_open(agent->loop, agent->reaper, agent->options, &agent->console, &err) < 0)
+		log_printf(LOG_ERROR, "debug-console", "%s", err.msg);
+}
+
+static int open_passfd(struct agent *agent, struct err *err)
+{
+	if (agent->options->passfd_port == 0)
+		return 0;
+	return passfd_open(agent->loop, agent->options, &agent->passfd, err);
+}
+
 static int set_up(struct agent *agent, struct err *err)
 {
 	int r = loop_new(&agent->loop);
@@ -114,6 +134,10 @@ static int set_up(struct agent *agent, struct err *err)
 		r = add_stop_signals(agent);
 	if (r < 0)
 		return err_sys(err, -r, "signals");
+	r = open_passfd(agent, err);
+	if (r < 0)
+		return r;
+	open_console(agent);
 	return open_server(agent, err);
 }
 
@@ -142,6 +166,15 @@ const char *agent_share_path(const struct agent *agent, char path[static AGENT_S
 {
 	snprintf(path, AGENT_SHARE_PATH_SIZE, "%s/" AGENT_SHARE_DIR, agent->options->run_dir);
 	return path;
+}
+
+int64_t agent_launch_deadline_ns(const struct agent *agent, const struct ttrpc_call *call)
+{
+	int64_t deadline_ns = ttrpc_call_deadline_ns(call), own_ns;
+
+	if (__builtin_add_overflow(clock_now_ns(), agent->options->launch_timeout_ns, &own_ns))
+		own_ns = INT64_MAX;
+	return own_ns < deadline_ns ? own_ns : deadline_ns;
 }
 
 int agent_serve(struct agent *agent, struct err *err)
@@ -197,6 +230,8 @@ void agent_free(struct agent *agent)
 		ttrpc_server_free(agent->server);
 	finish_background(agent);
 	sandbox_fini(&agent->sandbox);
+	passfd_close(agent->passfd);
+	console_close(agent->console);
 	source_free(agent->sigterm);
 	source_free(agent->sigint);
 	source_free(agent->flush_timer);

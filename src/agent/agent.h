@@ -44,13 +44,17 @@ enum {
 /* The commit that the agent was built from, or "unknown". */
 extern const char agent_commit[];
 
+struct console;
 struct logport;
+struct passfd;
 
 struct agent {
 	const struct options *options; /* borrowed */
 	struct loop *loop;
 	struct reaper *reaper;
 	struct logport *logport;
+	struct console *console; /* NULL: none asked for */
+	struct passfd *passfd;	 /* NULL: none asked for */
 	struct ttrpc_server *server;
 	struct ttrpc_method *methods; /* owned: what the server serves */
 	struct sandbox sandbox;
@@ -62,7 +66,7 @@ struct agent {
 	bool is_listening; /* a name of the server's address may be there */
 };
 
-/* Opens the log port, then the server's address. options must outlive the agent. */
+/* Opens the log port and others that are asked for, then the server's address. options must outlive the agent. */
 int agent_new(const struct options *options, bool is_init, struct agent **ret,
 	struct err *err) must_check;
 int agent_serve(struct agent *agent, struct err *err) must_check;
@@ -72,3 +76,7 @@ const char *agent_share_path(const struct agent *agent, char path[static AGENT_S
 
 /* Stops accepting, lets the replies out as far as peers read them soon, then ends agent_serve. */
 void agent_stop(struct agent *agent);
+
+/* CLOCK_MONOTONIC: when a process whose launch begins now is to be set up, for its call's sake and
+ * by agent.launch_process_timeout. */
+int64_t agent_launch_deadline_ns(const struct agent *agent, const struct ttrpc_call *call);

@@ -72,9 +72,7 @@ static int get_text(const struct value *v, enum option_rule rule, char number[st
 		return r;
 	case RULE_SECONDS:
 		return get_seconds(v, number, err);
-	case RULE_LOG_PORT:
-	case RULE_LATER_PORT:
-	case RULE_IDLE_PORT:
+	case RULE_PORT:
 	case RULE_PIPE_SIZE:
 	case RULE_UINT:
 	case RULE_INT64:

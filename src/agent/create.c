@@ -2,7 +2,8 @@
 /*
  * CreateContainer: from the request to a container whose init waits to be released.
  *
- *	check -> container_new -> job: prepare() -> on_prepared -> launch -> on_launched -> reply
+ *	streams -> check -> container_new -> job: prepare() -> on_prepared -> launch -> on_launched
+ *	-> reply
  *
  * Whatever fails, and a client that gives up or leaves, ends in container_remove(), which undoes
  * what was done so far and then fails the call with the reason noted in the container.
@@ -53,8 +54,6 @@ static int check_request(
 		return not_supported(err, "devices");
 	if (request->n_shared_mounts > 0)
 		return not_supported(err, "shared_mounts");
-	if (request->stdin_port || request->stdout_port || request->stderr_port)
-		return not_supported(err, "streams over ports");
 	return launch_check_spec(request->oci, err);
 }
 
@@ -204,7 +203,7 @@ static int start_launch(struct container *c, const struct launch_spec *s,
 		.bundle = c->bundle,
 		.guest_hooks = c->agent->sandbox.guest_hooks,
 		.cgroup = c->cgroup,
-		.deadline_ns = ttrpc_call_deadline_ns(c->create_call),
+		.deadline_ns = agent_launch_deadline_ns(c->agent, c->create_call),
 	};
 	int r = message_encode(&s->spec.base, &c->spec);
 
@@ -274,13 +273,15 @@ static void on_init_waited(void *data, struct process *process)
 	c->init = NULL;
 }
 
-static int start(struct container *c, const Grpc__CreateContainerRequest *request, struct err *err)
+static int start(struct container *c, const Grpc__CreateContainerRequest *request,
+	struct passfd_streams *streams, struct err *err)
 {
 	struct agent *agent = c->agent;
 	struct process_config init = {
 		.id = c->id,
 		.terminal = request->oci->process->terminal,
 		.pipe_size = agent->options->container_pipe_size,
+		.streams = streams,
 		.on_waited = on_init_waited,
 		.on_ending = container_process_ending,
 		.on_exited = container_process_exited,
@@ -298,9 +299,10 @@ static int start(struct container *c, const Grpc__CreateContainerRequest *reques
 	return r < 0 ? r : job_start(agent->reaper, &job, &c->job, err);
 }
 
-void rpc_create_container(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+static void create(struct ttrpc_call *call, struct passfd_streams *streams, void *user)
 {
-	const Grpc__CreateContainerRequest *request = (const Grpc__CreateContainerRequest *)message;
+	const Grpc__CreateContainerRequest *request =
+		(const Grpc__CreateContainerRequest *)ttrpc_call_request(call);
 	struct agent *agent = user;
 	struct container *c = NULL;
 	struct err err = ERR_INIT;
@@ -314,11 +316,21 @@ void rpc_create_container(struct ttrpc_call *call, const ProtobufCMessage *messa
 		return;
 	}
 	c->create_call = call;
-	r = start(c, request, &err);
+	r = start(c, request, streams, &err);
 	if (r < 0) {
 		container_free(c);
 		rpc_fail(call, &err);
 		return;
 	}
 	ttrpc_call_on_cancel(call, on_cancel, c);
+}
+
+void rpc_create_container(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__CreateContainerRequest *request = (const Grpc__CreateContainerRequest *)message;
+	const uint32_t ports[] = {request->stdin_port, request->stdout_port, request->stderr_port};
+	struct agent *agent = user;
+
+	/* First of all, so that they end with whatever fails. */
+	passfd_claim(agent->passfd, call, ports, create, agent);
 }

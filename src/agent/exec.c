@@ -100,9 +100,6 @@ static int check(
 			"container %s already has a process %s", c->id, id);
 	if (!request->process)
 		return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT, "exec %s: no process", id);
-	if (request->stdin_port || request->stdout_port || request->stderr_port)
-		return err_status(err, EOPNOTSUPP, WIRE_UNIMPLEMENTED,
-			"streams over ports: not supported yet");
 	return 0;
 }
 
@@ -115,7 +112,7 @@ static int launch(struct exec *exec, const Grpc__Process *process, struct err *e
 		.container_id = c->id,
 		.process = process,
 		.cgroup = c->cgroup,
-		.deadline_ns = ttrpc_call_deadline_ns(exec->call),
+		.deadline_ns = agent_launch_deadline_ns(c->agent, exec->call),
 	};
 	int r = message_decode(&grpc__spec__descriptor, buf_slice(&c->spec), &budget, &spec, err);
 
@@ -132,13 +129,15 @@ static int launch(struct exec *exec, const Grpc__Process *process, struct err *e
 	return r;
 }
 
-static int start(struct exec *exec, const Grpc__ExecProcessRequest *request, struct err *err)
+static int start(struct exec *exec, const Grpc__ExecProcessRequest *request,
+	struct passfd_streams *streams, struct err *err)
 {
 	struct agent *agent = exec->container->agent;
 	struct process_config config = {
 		.id = request->exec_id,
 		.terminal = request->process->terminal,
 		.pipe_size = agent->options->container_pipe_size,
+		.streams = streams,
 		.on_waited = on_waited,
 		.on_ending = container_process_ending,
 		.on_exited = container_process_exited,
@@ -155,9 +154,10 @@ static int start(struct exec *exec, const Grpc__ExecProcessRequest *request, str
 	return launch(exec, request->process, err);
 }
 
-void rpc_exec_process(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+static void begin(struct ttrpc_call *call, struct passfd_streams *streams, void *user)
 {
-	const Grpc__ExecProcessRequest *request = (const Grpc__ExecProcessRequest *)message;
+	const Grpc__ExecProcessRequest *request =
+		(const Grpc__ExecProcessRequest *)ttrpc_call_request(call);
 	struct container *c = container_find(user, rpc_str(request->container_id));
 	struct err err = ERR_INIT;
 	struct exec *exec;
@@ -173,8 +173,17 @@ void rpc_exec_process(struct ttrpc_call *call, const ProtobufCMessage *message, 
 		return;
 	}
 	*exec = (struct exec){.container = c, .call = call};
-	if (start(exec, request, &err) < 0)
+	if (start(exec, request, streams, &err) < 0)
 		fail(exec, &err);
 	else
 		ttrpc_call_on_cancel(call, on_cancel, exec);
+}
+
+void rpc_exec_process(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__ExecProcessRequest *request = (const Grpc__ExecProcessRequest *)message;
+	const uint32_t ports[] = {request->stdin_port, request->stdout_port, request->stderr_port};
+	struct agent *agent = user;
+
+	passfd_claim(agent->passfd, call, ports, begin, agent);
 }

@@ -108,6 +108,8 @@ static int load_options(struct options *options, const char *config, bool is_ini
 	}
 	if (r == 0 && !is_init)
 		r = options_parse_run_dir(options, err);
+	if (r == 0 && !is_init)
+		r = options_parse_ports(options, err);
 	if (r == 0)
 		log_set_level(options->log_level);
 	return r;

@@ -14,24 +14,24 @@
 /* Most keys have the same name in both places, but for the prefix. */
 #define BOTH(name) "agent." name, name
 #define MEM(name) MEM_AGENT name, "mem_agent_" name
+#define AT(member) .at = offsetof(struct options, member)
 
 static const struct option_key keys[] = {
-	{BOTH("debug_console"), RULE_FLAG, OPTION_DEBUG_CONSOLE},
-	{"agent.devmode", "dev_mode", RULE_FLAG, OPTION_LATER_COUNT}, /* means nothing */
-	{"agent.trace", "tracing", RULE_FLAG_OR_BOOL, OPTION_TRACING},
+	{BOTH("debug_console"), RULE_FLAG, AT(debug_console)},
+	{"agent.devmode", "dev_mode", RULE_FLAG}, /* means nothing */
+	{"agent.trace", "tracing", RULE_FLAG_OR_BOOL, AT(tracing)},
 	{"agent.log", "log_level", RULE_LEVEL},
 	{BOTH("server_addr"), RULE_ADDR},
-	{BOTH("hotplug_timeout"), RULE_SECONDS,
-		.seconds = offsetof(struct options, hotplug_timeout_ns)},
+	{BOTH("hotplug_timeout"), RULE_SECONDS, AT(hotplug_timeout_ns)},
 	{BOTH("cdh_api_timeout"), RULE_SECONDS},
 	{BOTH("image_pull_timeout"), RULE_SECONDS},
 	{BOTH("cdi_timeout"), RULE_SECONDS},
-	{BOTH("launch_process_timeout"), RULE_SECONDS},
+	{BOTH("launch_process_timeout"), RULE_SECONDS, AT(launch_timeout_ns)},
 	{BOTH("visible_cdi_devices"), RULE_BOOL},
-	{BOTH("debug_console_vport"), RULE_IDLE_PORT}, /* means nothing without the flag */
-	{BOTH("log_vport"), RULE_LOG_PORT},
-	{BOTH("passfd_listener_port"), RULE_LATER_PORT, OPTION_PASSFD},
-	{BOTH("container_pipe_size"), RULE_PIPE_SIZE},
+	{BOTH("debug_console_vport"), RULE_PORT, AT(debug_console_port)},
+	{BOTH("log_vport"), RULE_PORT, AT(log_port)},
+	{BOTH("passfd_listener_port"), RULE_PORT, AT(passfd_port)},
+	{BOTH("container_pipe_size"), RULE_PIPE_SIZE, AT(container_pipe_size)},
 	{"cgroup_no_v1", NULL, RULE_ANY}, /* cgroup v2 is all there is */
 	{"systemd.unified_cgroup_hierarchy", "unified_cgroup_hierarchy", RULE_BOOL},
 	{BOTH("https_proxy"), RULE_URL},
@@ -41,7 +41,7 @@ static const struct option_key keys[] = {
 		.words = "none|attestation-agent|confidential-data-hub|api-server-rest"},
 	{BOTH("secure_storage_integrity"), RULE_BOOL},
 	{NULL, "policy_file", RULE_REFUSED},
-	{MEM("enable"), RULE_LATER_BOOL, OPTION_MEM_AGENT},
+	{MEM("enable"), RULE_LATER_BOOL, .later = OPTION_MEM_AGENT},
 	{MEM("memcg_disable"), RULE_LITERAL},
 	{MEM("memcg_swap"), RULE_LITERAL},
 	{MEM("memcg_swappiness_max"), RULE_UINT, .max = UINT8_MAX},
@@ -60,9 +60,6 @@ static const struct option_key keys[] = {
 };
 
 static const char *const later_names[] = {
-	[OPTION_DEBUG_CONSOLE] = "agent.debug_console",
-	[OPTION_TRACING] = "agent.trace",
-	[OPTION_PASSFD] = "agent.passfd_listener_port",
 	[OPTION_MEM_AGENT] = MEM_AGENT "enable",
 };
 static_assert(ARRAY_SIZE(later_names) == OPTION_LATER_COUNT, "a name for every option");
@@ -79,6 +76,7 @@ void options_init(struct options *o)
 		.run_dir = "/run/kata-containers",
 		.log_level = LOG_INFO,
 		.hotplug_timeout_ns = 3 * NS_PER_S,
+		.launch_timeout_ns = 6 * NS_PER_S,
 	};
 }
 
@@ -171,36 +169,49 @@ static int set_addr(struct options *o, const char *value, struct err *err)
 
 static void ask_for(struct options *o, enum option_later later, bool wanted)
 {
-	if (later >= OPTION_LATER_COUNT)
-		return;
 	o->not_supported &= ~(1U << later);
 	if (wanted)
 		o->not_supported |= 1U << later;
 }
 
-static bool set_port(struct options *o, const struct option_key *key, const char *value)
+/* Keys whose value goes nowhere are checked all the same. */
+static bool store(struct options *o, const struct option_key *key, const void *value, size_t size)
 {
-	int64_t port;
-
-	if (key->rule == RULE_IDLE_PORT)
-		return true;
-	if (!parse_int(value, INT32_MIN, INT32_MAX, &port))
-		return false;
-	if (key->rule == RULE_LATER_PORT)
-		ask_for(o, key->later, port > 0);
-	else if (port > 0)
-		o->log_port = (uint32_t)port;
+	if (key->at > 0)
+		memcpy((char *)o + key->at, value, size);
 	return true;
 }
 
-static bool set_pipe_size(struct options *o, const char *value)
+static bool set_bool(struct options *o, const struct option_key *key, const char *value)
 {
-	int64_t size;
+	bool on = is_true(value);
 
-	if (!parse_int(value, 0, INT32_MAX, &size))
-		return false;
-	o->container_pipe_size = (uint32_t)size;
+	if (key->rule != RULE_LATER_BOOL)
+		return store(o, key, &on, sizeof(on));
+	ask_for(o, key->later, on);
 	return true;
+}
+
+static bool set_port(struct options *o, const struct option_key *key, const char *value)
+{
+	int64_t n;
+	uint32_t port;
+
+	if (!parse_int(value, INT32_MIN, INT32_MAX, &n))
+		return false;
+	port = (uint32_t)n;
+	return n <= 0 || store(o, key, &port, sizeof(port));
+}
+
+static bool set_pipe_size(struct options *o, const struct option_key *key, const char *value)
+{
+	int64_t n;
+	uint32_t size;
+
+	if (!parse_int(value, 0, INT32_MAX, &n))
+		return false;
+	size = (uint32_t)n;
+	return store(o, key, &size, sizeof(size));
 }
 
 /* 0 keeps the default. What never ends is as good as a year, and can be added to a clock. */
@@ -213,9 +224,7 @@ static bool set_seconds(struct options *o, const struct option_key *key, const c
 	if (!parse_uint(value, UINT64_MAX, &seconds))
 		return false;
 	ns = (int64_t)(seconds < year ? seconds : year) * NS_PER_S;
-	if (key->seconds != 0 && ns > 0)
-		memcpy((char *)o + key->seconds, &ns, sizeof(ns));
-	return true;
+	return seconds == 0 || store(o, key, &ns, sizeof(ns));
 }
 
 static bool apply(struct options *o, const struct option_key *key, const char *value)
@@ -227,10 +236,10 @@ static bool apply(struct options *o, const struct option_key *key, const char *v
 	case RULE_LEVEL:
 		return log_level_parse(value, &o->log_level) == 0;
 	case RULE_FLAG:
+	case RULE_BOOL:
 	case RULE_LATER_BOOL:
 	case RULE_FLAG_OR_BOOL:
-		ask_for(o, key->later, is_true(value));
-		return true;
+		return set_bool(o, key, value);
 	case RULE_LITERAL:
 		return is_one_of("true|false", value);
 	case RULE_WORD:
@@ -244,12 +253,9 @@ static bool apply(struct options *o, const struct option_key *key, const char *v
 	case RULE_INT64:
 		return parse_int(value, INT64_MIN, INT64_MAX, &i);
 	case RULE_PIPE_SIZE:
-		return set_pipe_size(o, value);
-	case RULE_IDLE_PORT:
-	case RULE_LOG_PORT:
-	case RULE_LATER_PORT:
+		return set_pipe_size(o, key, value);
+	case RULE_PORT:
 		return set_port(o, key, value);
-	case RULE_BOOL:
 	case RULE_ANY:
 	case RULE_ADDR:
 	case RULE_REFUSED:
@@ -278,7 +284,7 @@ int options_parse_environment(struct options *o, struct err *err)
 	if (level)
 		(void)!log_level_parse(level, &o->log_level);
 	if (tracing)
-		ask_for(o, OPTION_TRACING, is_true(tracing));
+		o->tracing = is_true(tracing);
 	if (policy && *policy)
 		return err_set(err, ENOTSUP, "KATA_AGENT_POLICY_FILE=%s: not supported", policy);
 	if (addr && set_addr(o, addr, err) < 0)
@@ -297,5 +303,23 @@ int options_parse_run_dir(struct options *o, struct err *err)
 			"KIHON_AGENT_RUN_DIR=%s: not an absolute path of less than %zu bytes",
 			run_dir, sizeof(o->run_dir));
 	snprintf(o->run_dir, sizeof(o->run_dir), "%s", run_dir);
+	return 0;
+}
+
+int options_parse_ports(struct options *o, struct err *err)
+{
+	const char *ports = getenv("KIHON_AGENT_PORTS");
+
+	if (!ports)
+		return 0;
+	o->has_local_host = true;
+	if (strcmp(ports, "local") == 0)
+		return 0;
+	if (ports[0] != '/' || strlen(ports) >= sizeof(o->ports_dir))
+		return err_set(err, EINVAL,
+			"KIHON_AGENT_PORTS=%s: neither \"local\" nor an absolute path of less than "
+			"%zu bytes",
+			ports, sizeof(o->ports_dir));
+	snprintf(o->ports_dir, sizeof(o->ports_dir), "%s", ports);
 	return 0;
 }

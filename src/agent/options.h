@@ -27,9 +27,6 @@ enum {
 
 /* One bit each in options.not_supported. */
 enum option_later {
-	OPTION_DEBUG_CONSOLE,
-	OPTION_TRACING,
-	OPTION_PASSFD,
 	OPTION_MEM_AGENT,
 	OPTION_LATER_COUNT,
 };
@@ -38,26 +35,33 @@ struct options {
 	char server_addr[OPTIONS_ADDR_SIZE];
 	char run_dir[OPTIONS_PATH_SIZE]; /* what belongs to the sandbox, wiped by CreateSandbox */
 	enum log_level log_level;
-	uint32_t log_port;	      /* vsock; 0: records go to standard output */
+	/* Ports are vsock's (port.h). */
+	uint32_t log_port;	      /* 0: records go to standard output */
+	bool debug_console;	      /* a root shell for the host; console.h */
+	uint32_t debug_console_port;  /* 0: on the guest's console */
+	uint32_t passfd_port;	      /* 0: no streams over ports; passfd.h */
+	bool tracing;		      /* trace.h */
 	uint32_t container_pipe_size; /* bytes; 0: as the kernel makes them */
 	int64_t hotplug_timeout_ns;   /* how long a device or interface may take to appear */
-	unsigned int not_supported;   /* 1 << enum option_later */
-	struct endpoints endpoints;   /* the methods that hosts may call */
+	int64_t launch_timeout_ns;    /* for a container's process to be set up */
+	/* What stands in for vsock outside of a guest (port.h): "" for nothing. */
+	char ports_dir[OPTIONS_PATH_SIZE];
+	bool has_local_host;	    /* the host is this machine */
+	unsigned int not_supported; /* 1 << enum option_later */
+	struct endpoints endpoints; /* the methods that hosts may call */
 };
 
 /* How a value is checked, and what is kept of it; as upstream's parser does. */
 enum option_rule {
 	RULE_LEVEL,
 	RULE_ADDR,
-	RULE_SECONDS,	 /* unsigned; 0 keeps the default. TOML also: { secs = 1, nanos = 0 } */
-	RULE_LOG_PORT,	 /* > 0 counts */
-	RULE_LATER_PORT, /* > 0 asks for a later feature */
-	RULE_IDLE_PORT,
+	RULE_SECONDS,	/* unsigned; 0 keeps the default. TOML also: { secs = 1, nanos = 0 } */
+	RULE_PORT,	/* > 0 counts */
 	RULE_PIPE_SIZE, /* >= 0 */
 	RULE_FLAG,	/* on the kernel command line only as a word without "=" */
 	RULE_BOOL,	/* "true", or a number that is not 0; everything else is false */
 	RULE_LATER_BOOL,
-	RULE_FLAG_OR_BOOL, /* either form; of a later feature */
+	RULE_FLAG_OR_BOOL, /* either form */
 	RULE_LITERAL,	   /* "true" or "false" */
 	RULE_UINT,	   /* at most max */
 	RULE_INT64,
@@ -70,10 +74,10 @@ enum option_rule {
 struct option_key {
 	const char *cmdline, *toml; /* its names; NULL: not to be set there */
 	enum option_rule rule;
-	enum option_later later; /* OPTION_LATER_COUNT: means nothing */
+	size_t at;		 /* where in struct options the value goes; 0: nowhere */
+	enum option_later later; /* of RULE_LATER_BOOL */
 	uint64_t max;
 	const char *words; /* "a|b" */
-	size_t seconds;	   /* offset of the int64_t (ns) in struct options; 0: not kept */
 };
 
 void options_init(struct options *o);
@@ -90,5 +94,7 @@ int options_parse_environment(struct options *o, struct err *err) must_check;
  * unknown parameters of its command line as its environment.
  */
 int options_parse_run_dir(struct options *o, struct err *err) must_check;
-/* "agent.debug_console", for the log. */
+/* KIHON_AGENT_PORTS, as port.h says; not for PID 1 either. */
+int options_parse_ports(struct options *o, struct err *err) must_check;
+/* "agent.mem_agent_enable", for the log. */
 const char *option_later_name(enum option_later option);

@@ -11,6 +11,7 @@
 #include <termios.h>
 
 #include "agent.pb-c.h"
+#include "agent/process_stdio.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "wire/parked.h"
@@ -45,7 +46,7 @@ static void fail_waiters(struct process *p)
 		ttrpc_call_fail(call, &err);
 }
 
-static void on_drained(void *data)
+void process_on_drained(void *data)
 {
 	struct process *p = data;
 
@@ -73,81 +74,11 @@ static void on_exit_of(void *data, pid_t pid, int status)
 		p->exit_code);
 	p->on_ending(owner);
 	/* One more than there are outputs: the process is still there after the first calls. */
-	p->n_draining = 3;
-	output_finish(&p->stdout_, on_drained, p);
-	output_finish(&p->stderr_, on_drained, p);
-	on_drained(p);
+	p->n_draining = 3 + process_finish_relays(p);
+	output_finish(&p->stdout_, process_on_drained, p);
+	output_finish(&p->stderr_, process_on_drained, p);
+	process_on_drained(p);
 	on_exited(owner);
-}
-
-/* Makes the pipe of one stream: ours is the agent's end (0 to read, 1 to write). */
-static int open_pipe(int ours, int *ret_child, int *ret_ours)
-{
-	int fds[2];
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	*ret_child = fds[1 - ours];
-	*ret_ours = fds[ours];
-	return io_set_nonblock(fds[ours], true);
-}
-
-static int open_pipes(struct process *p, uint32_t pipe_size)
-{
-	struct output *outputs[] = {&p->stdout_, &p->stderr_};
-	int fd = -1, r = open_pipe(1, &p->child_stdio[0], &fd);
-
-	if (r < 0) {
-		close_fd(fd);
-		return r;
-	}
-	r = input_open(&p->stdin_, fd);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(outputs); i++) {
-		fd = -1;
-		r = open_pipe(0, &p->child_stdio[i + 1], &fd);
-		if (r == 0 && pipe_size > 0 && fcntl(fd, F_SETPIPE_SZ, (int)pipe_size) < 0)
-			r = -errno;
-		if (r < 0)
-			close_fd(fd);
-		else
-			r = output_open(outputs[i], fd);
-	}
-	return r;
-}
-
-/* The slave's number may be another file's by the time it is opened by name: TIOCGPTPEER is not
- * fooled (Linux 4.13). */
-static int open_terminal_fds(int *ret_master, int *ret_slave)
-{
-	auto_fd int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	if (master < 0 || unlockpt(master) < 0)
-		return -errno;
-	*ret_slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (*ret_slave < 0)
-		return -errno;
-	*ret_master = take_fd(&master);
-	return io_set_nonblock(*ret_master, true);
-}
-
-/* Each user of the master has a descriptor of its own: the input may be closed before the output.
- */
-static int open_terminal(struct process *p)
-{
-	int r = open_terminal_fds(&p->tty_fd, &p->child_stdio[0]), fd;
-
-	for (int i = 1; r >= 0 && i < 3; i++) {
-		p->child_stdio[i] = io_dup(p->child_stdio[0]);
-		r = p->child_stdio[i];
-	}
-	if (r < 0)
-		return r;
-	fd = io_dup(p->tty_fd);
-	r = fd < 0 ? fd : input_open(&p->stdin_, fd);
-	if (r < 0)
-		return r;
-	fd = io_dup(p->tty_fd);
-	return fd < 0 ? fd : output_open(&p->stdout_, fd);
 }
 
 static void close_child_stdio(struct process *p)
@@ -166,7 +97,7 @@ static int set_up(struct process *p, struct reaper *reaper, const struct process
 	r = reaper_prepare(reaper, on_exit_of, p, &p->child);
 	if (r < 0)
 		return r;
-	return config->terminal ? open_terminal(p) : open_pipes(p, config->pipe_size);
+	return process_open_stdio(p, config);
 }
 
 int process_new(struct loop *loop, struct reaper *reaper, const struct process_config *config,
@@ -178,6 +109,7 @@ int process_new(struct loop *loop, struct reaper *reaper, const struct process_c
 	if (!p)
 		return err_sys(err, ENOMEM, "process %s", config->id);
 	*p = (struct process){
+		.loop = loop,
 		.child_stdio = {-1, -1, -1},
 		.tty_fd = -1,
 		.on_waited = config->on_waited,
@@ -209,6 +141,8 @@ void process_free(struct process *p)
 	else
 		fail_waiters(p);
 	reaper_remove(p->child);
+	for (size_t i = 0; i < PASSFD_STREAMS; i++)
+		relay_free(p->relays[i]);
 	input_fini(&p->stdin_);
 	output_fini(&p->stdout_);
 	output_fini(&p->stderr_);
@@ -255,6 +189,14 @@ int process_resize(struct process *p, uint16_t rows, uint16_t columns)
 	if (p->tty_fd < 0)
 		return -ENOTTY;
 	return ioctl(p->tty_fd, TIOCSWINSZ, &size) < 0 ? -errno : 0;
+}
+
+void process_close_stdin(struct process *p)
+{
+	if (p->relays[0])
+		relay_finish(p->relays[0]);
+	else
+		input_close(&p->stdin_);
 }
 
 bool process_handles(const struct process *p, int signo)

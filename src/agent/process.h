@@ -7,12 +7,19 @@
  * ends when the reaper has seen it end and its output is drained (output.h): then every parked
  * WaitProcess call is answered, and the process can be asked for its exit code until its owner
  * forgets it.
+ *
+ * A process whose streams are connections of the host (passfd.h) has relays in the place of inputs
+ * and outputs, and its output is drained when it has been written to the connections; a stream that
+ * it has not is /dev/null. A connection that breaks is a pipe that breaks; a terminal goes on
+ * without it.
  */
 #include <sys/types.h>
 
 #include "agent/input.h"
 #include "agent/output.h"
+#include "agent/passfd.h"
 #include "agent/reaper.h"
+#include "agent/relay.h"
 #include "base/err.h"
 
 struct process;
@@ -24,18 +31,20 @@ typedef void process_waited_fn(void *data, struct process *process);
 typedef void process_exited_fn(void *owner);
 
 struct process {
+	struct loop *loop;	    /* borrowed */
 	char *id;		    /* owned: the exec id; the container's id for its init */
 	pid_t pid;		    /* 0: not launched, or collected: nobody may signal it */
 	struct reaper_child *child; /* NULL once collected */
 	int child_stdio[3];	    /* owned: its own ends, open until it has been launched */
 	int tty_fd;		    /* owned: the terminal's master; -1: it has pipes */
 	struct input stdin_;
-	struct output stdout_, stderr_; /* a terminal has stdout only */
-	struct list waiters;		/* struct parked */
-	bool exited;			/* collected; its output may not be drained yet */
-	bool ended;			/* exited and drained: exit_code is what waiters get */
-	int exit_code;			/* 128 + signal number for a death by signal */
-	int n_draining;			/* outputs that are not drained yet */
+	struct output stdout_, stderr_;	      /* a terminal has stdout only */
+	struct relay *relays[PASSFD_STREAMS]; /* owned; NULL: none */
+	struct list waiters;		      /* struct parked */
+	bool exited;			      /* collected; its output may not be drained yet */
+	bool ended;	/* exited and drained: exit_code is what waiters get */
+	int exit_code;	/* 128 + signal number for a death by signal */
+	int n_draining; /* outputs and relays that are not drained yet */
 	process_waited_fn *on_waited;
 	process_exited_fn *on_ending, *on_exited;
 	void *data, *owner;
@@ -44,7 +53,8 @@ struct process {
 struct process_config {
 	const char *id;
 	bool terminal;
-	uint32_t pipe_size; /* of the output pipes; 0: the kernel's default */
+	uint32_t pipe_size;		/* of the output pipes; 0: the kernel's default */
+	struct passfd_streams *streams; /* taken from by process_new; NULL: none */
 	process_waited_fn *on_waited;
 	process_exited_fn *on_ending, *on_exited;
 	void *data;  /* for on_waited; borrowed, as long as the process is there */
@@ -67,5 +77,7 @@ void process_wait(struct process *process, struct ttrpc_call *call);
 int process_signal(struct process *process, int signo) must_check;
 /* -ENOTTY when it has pipes. */
 int process_resize(struct process *process, uint16_t rows, uint16_t columns) must_check;
+/* As input_close. A connection is heard until it has been silent for a moment. */
+void process_close_stdin(struct process *process);
 /* False when a SIGTERM would do nothing: it is neither caught nor blocked nor ignored. */
 bool process_handles(const struct process *process, int signo);

@@ -143,6 +143,6 @@ void rpc_close_stdin(struct ttrpc_call *call, const ProtobufCMessage *message, v
 
 	if (!p)
 		return;
-	input_close(&p->stdin_);
+	process_close_stdin(p);
 	ttrpc_call_reply(call, NULL);
 }

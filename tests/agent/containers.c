@@ -103,6 +103,10 @@ int create_container(struct fixture *f, const struct container_options *o, struc
 	request.sandbox_pidns = o->shared_pid;
 	request.storages = o->storages;
 	request.n_storages = o->n_storages;
+	request.has_stdin_port = request.has_stdout_port = request.has_stderr_port = 1;
+	request.stdin_port = o->ports[0];
+	request.stdout_port = o->ports[1];
+	request.stderr_port = o->ports[2];
 	if (o->amend)
 		o->amend(&request, o->data);
 	return send_create(f, o, &request, err);
@@ -144,7 +148,7 @@ int create_sandbox(struct fixture *f, const char *hostname)
 }
 
 static void send_exec(struct fixture *f, const char *id, const char *exec_id, char **args,
-	bool terminal, int64_t timeout_ns, struct reply *reply)
+	bool terminal, const uint32_t ports[3], int64_t timeout_ns, struct reply *reply)
 {
 	Grpc__ExecProcessRequest request = GRPC__EXEC_PROCESS_REQUEST__INIT;
 	Grpc__Process process;
@@ -153,8 +157,14 @@ static void send_exec(struct fixture *f, const char *id, const char *exec_id, ch
 	request.container_id = text(id);
 	request.exec_id = text(exec_id);
 	request.process = &process;
+	request.has_stdin_port = request.has_stdout_port = request.has_stderr_port = 1;
+	request.stdin_port = ports[0];
+	request.stdout_port = ports[1];
+	request.stderr_port = ports[2];
 	call_start_on(f, f->client, "ExecProcess", &request.base, timeout_ns, NULL, reply);
 }
+
+static const uint32_t no_ports[3];
 
 static int finish(struct fixture *f, struct reply *reply, struct err *err)
 {
@@ -169,7 +179,7 @@ int exec_process(struct fixture *f, const char *id, const char *exec_id, const c
 {
 	struct reply reply;
 
-	send_exec(f, id, exec_id, shell(script), terminal, 0, &reply);
+	send_exec(f, id, exec_id, shell(script), terminal, no_ports, 0, &reply);
 	return finish(f, &reply, err);
 }
 
@@ -177,14 +187,20 @@ int exec_args(struct fixture *f, const char *id, const char *exec_id, char **arg
 {
 	struct reply reply;
 
-	send_exec(f, id, exec_id, args, false, 0, &reply);
+	send_exec(f, id, exec_id, args, false, no_ports, 0, &reply);
 	return finish(f, &reply, err);
 }
 
 void exec_start(struct fixture *f, const char *id, const char *exec_id, const char *script,
 	int64_t timeout_ns, struct reply *reply)
 {
-	send_exec(f, id, exec_id, shell(script), false, timeout_ns, reply);
+	send_exec(f, id, exec_id, shell(script), false, no_ports, timeout_ns, reply);
+}
+
+void exec_start_ports(struct fixture *f, const char *id, const char *exec_id, const char *script,
+	bool terminal, const uint32_t ports[3], struct reply *reply)
+{
+	send_exec(f, id, exec_id, shell(script), terminal, ports, 0, reply);
 }
 
 int signal_process(

@@ -30,6 +30,8 @@ enum { PATH_SIZE = 128 };
 struct fixture {
 	char dir[PATH_SIZE], run_dir[PATH_SIZE], address[PATH_SIZE], rootfs[PATH_SIZE];
 	char cgroup[PATH_SIZE]; /* parent of the containers' */
+	char ports[PATH_SIZE];	/* the directory of the agent's ports (agent/port.h) */
+	char config[PATH_SIZE]; /* its configuration file; empty: none */
 	pid_t agent_pid;
 	struct loop *loop;
 	struct ttrpc_client *client;
@@ -40,12 +42,16 @@ void fixture_require(void);
 /* The first half of it: for who changes the mounts before the second. */
 void fixture_require_namespace(void);
 int fixture_set_up(void **state);
+/* With a configuration file of this text. */
+int fixture_set_up_with(void **state, const char *config);
 int fixture_tear_down(void **state);
 
 /* Another connection to the same agent; freed by its user. */
 struct ttrpc_client *fixture_connect(struct fixture *f);
 /* A bare socket. */
 int fixture_socket(const struct fixture *f);
+/* Connects to a port of the agent, from a port of its own (0: from none). */
+int fixture_connect_port(const struct fixture *f, uint32_t number, uint32_t own);
 
 /* RssAnon, and how many files it has open. */
 size_t fixture_agent_memory_kb(const struct fixture *f);
@@ -79,6 +85,7 @@ struct container_options {
 	const char *script;
 	char **args; /* NULL-terminated */
 	bool terminal, shared_pid;
+	uint32_t ports[3];	  /* where its streams come from (agent/passfd.h) */
 	const char *cgroups_path; /* NULL: one of the test's own */
 	const char *root;	  /* NULL: the busybox one */
 	Grpc__Storage **storages;
@@ -99,6 +106,8 @@ int create_sandbox(struct fixture *f, const char *hostname);
 
 int exec_process(struct fixture *f, const char *id, const char *exec_id, const char *script,
 	bool terminal, struct err *err);
+void exec_start_ports(struct fixture *f, const char *id, const char *exec_id, const char *script,
+	bool terminal, const uint32_t ports[3], struct reply *reply);
 int exec_args(struct fixture *f, const char *id, const char *exec_id, char **args, struct err *err);
 void exec_start(struct fixture *f, const char *id, const char *exec_id, const char *script,
 	int64_t timeout_ns, struct reply *reply);

@@ -45,7 +45,9 @@ static void what_is_set_is_taken(void **state)
 				 "log_level = \"trace\"\nlog_vport = 1025\n"
 				 "hotplug_timeout = { secs = 9, nanos = 0 }\n"
 				 "container_pipe_size = 4096\ndebug_console = true\n"
+				 "debug_console_vport = 1026\n"
 				 "tracing = true\npassfd_listener_port = 1027\n"
+				 "launch_process_timeout = { secs = 9, nanos = 0 }\n"
 				 "mem_agent_enable = true\nno_such_key = [1, 2]\n",
 				 &err),
 		0);
@@ -54,6 +56,10 @@ static void what_is_set_is_taken(void **state)
 	assert_int_equal(o.log_port, 1025);
 	assert_int_equal(o.container_pipe_size, 4096);
 	assert_int_equal(o.hotplug_timeout_ns, 9 * NS_PER_S);
+	assert_true(o.debug_console && o.tracing);
+	assert_int_equal(o.debug_console_port, 1026);
+	assert_int_equal(o.passfd_port, 1027);
+	assert_int_equal(o.launch_timeout_ns, 9 * NS_PER_S);
 	assert_int_equal(o.not_supported, (1U << OPTION_LATER_COUNT) - 1);
 }
 

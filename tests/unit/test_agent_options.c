@@ -75,7 +75,8 @@ static void values_that_upstream_accepts_are_accepted(void **state)
 		"agent.log_vport=-5",
 		"agent.log_vport=2147483647",
 		"agent.container_pipe_size=0",
-		"agent.debug_console_vport=x",
+		"agent.debug_console_vport=-1",
+		"agent.passfd_listener_port=2147483647",
 		"agent.visible_cdi_devices=perhaps",
 		"cgroup_no_v1=all",
 		"cgroup_no_v1=net_cls",
@@ -123,6 +124,10 @@ static void values_that_cannot_be_meant_are_refused(void **state)
 		"agent.log_vport=",
 		"agent.log_vport=x",
 		"agent.log_vport=2147483648",
+		"agent.debug_console_vport=x",
+		"agent.passfd_listener_port=2147483648",
+		"agent.passfd_listener_port=x",
+		"agent.launch_process_timeout=x",
 		"agent.container_pipe_size=-1",
 		"agent.container_pipe_size=big",
 		"agent.container_pipe_size=2147483648",
@@ -156,25 +161,50 @@ static void values_that_cannot_be_meant_are_refused(void **state)
 
 static void features_to_come_are_noted(void **state)
 {
+	static const char *const rows[] = {
+		"agent.mem_agent_enable=true agent.mem_agent_compact_order=9",
+		"agent.mem_agent_compact_order=9 agent.mem_agent_enable=1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+		struct options o;
+
+		assert_int_equal(parse(&o, rows[i], &err), 0);
+		assert_int_equal(o.not_supported, 1U << OPTION_MEM_AGENT);
+	}
+	assert_string_equal(option_later_name(OPTION_MEM_AGENT), "agent.mem_agent_enable");
+}
+
+static void consoles_streams_and_traces_are_off_unless_asked_for(void **state)
+{
 	static const struct {
 		const char *text;
-		unsigned int bits;
+		bool debug_console, tracing;
+		uint32_t debug_console_port, passfd_port;
+		int64_t launch_timeout_ns;
 	} rows[] = {
-		{"agent.debug_console agent.debug_console_vport=1026", 1U << OPTION_DEBUG_CONSOLE},
-		{"agent.debug_console=true", 0},
-		{"agent.trace", 1U << OPTION_TRACING},
-		{"agent.trace=1", 1U << OPTION_TRACING},
-		{"agent.trace=true", 1U << OPTION_TRACING},
-		{"agent.trace=-1", 1U << OPTION_TRACING},
-		{"agent.trace=0", 0},
-		{"agent.trace=yes", 0},
-		{"agent.trace=true=true", 0},
-		{"agent.passfd_listener_port=1027", 1U << OPTION_PASSFD},
-		{"agent.passfd_listener_port=0", 0},
-		{"agent.mem_agent_enable=true agent.mem_agent_compact_order=9",
-			1U << OPTION_MEM_AGENT},
-		{"agent.mem_agent_compact_order=9 agent.mem_agent_enable=1",
-			1U << OPTION_MEM_AGENT},
+		{"", false, false, 0, 0, 6 * NS_PER_S},
+		{"agent.debug_console agent.debug_console_vport=1026", true, false, 1026, 0,
+			6 * NS_PER_S},
+		{"agent.debug_console=true", false, false, 0, 0, 6 * NS_PER_S},
+		{"agent.debug_console_vport=1026", false, false, 1026, 0, 6 * NS_PER_S},
+		{"agent.debug_consoles", false, false, 0, 0, 6 * NS_PER_S},
+		{"agent.trace", false, true, 0, 0, 6 * NS_PER_S},
+		{"agent.trace=1", false, true, 0, 0, 6 * NS_PER_S},
+		{"agent.trace=true", false, true, 0, 0, 6 * NS_PER_S},
+		{"agent.trace=-1", false, true, 0, 0, 6 * NS_PER_S},
+		{"agent.trace=0", false, false, 0, 0, 6 * NS_PER_S},
+		{"agent.trace=yes", false, false, 0, 0, 6 * NS_PER_S},
+		{"agent.trace=true=true", false, false, 0, 0, 6 * NS_PER_S},
+		{"agent.trace agent.trace=false", false, false, 0, 0, 6 * NS_PER_S},
+		{"agent.passfd_listener_port=1027", false, false, 0, 1027, 6 * NS_PER_S},
+		{"agent.passfd_listener_port=0", false, false, 0, 0, 6 * NS_PER_S},
+		{"agent.launch_process_timeout=0", false, false, 0, 0, 6 * NS_PER_S},
+		{"agent.launch_process_timeout=1", false, false, 0, 0, NS_PER_S},
+		{"agent.launch_process_timeout=18446744073709551615", false, false, 0, 0,
+			365 * 24 * 3600 * NS_PER_S},
 	};
 
 	(void)state;
@@ -183,10 +213,40 @@ static void features_to_come_are_noted(void **state)
 		struct options o;
 
 		assert_int_equal(parse(&o, rows[i].text, &err), 0);
-		if (o.not_supported != rows[i].bits)
-			fail_msg("%s: %#x", rows[i].text, o.not_supported);
+		if (o.debug_console != rows[i].debug_console || o.tracing != rows[i].tracing ||
+			o.debug_console_port != rows[i].debug_console_port ||
+			o.passfd_port != rows[i].passfd_port ||
+			o.launch_timeout_ns != rows[i].launch_timeout_ns)
+			fail_msg("%s", rows[i].text);
+		assert_int_equal(o.not_supported, 0);
 	}
-	assert_string_equal(option_later_name(OPTION_TRACING), "agent.trace");
+}
+
+static void what_stands_in_for_vsock_is_a_directory_or_this_machine(void **state)
+{
+	static const char *const bad[] = {"relative", "", "Local",
+		"/0123456789012345678901234567890123456789012345678901234567890123"};
+	struct err err = ERR_INIT;
+	struct options o;
+
+	(void)state;
+	options_init(&o);
+	assert_int_equal(options_parse_ports(&o, NULL), 0);
+	assert_false(o.has_local_host);
+	setenv("KIHON_AGENT_PORTS", "local", 1);
+	assert_int_equal(options_parse_ports(&o, NULL), 0);
+	assert_true(o.has_local_host);
+	assert_string_equal(o.ports_dir, "");
+	setenv("KIHON_AGENT_PORTS", "/tmp/ports", 1);
+	assert_int_equal(options_parse_ports(&o, NULL), 0);
+	assert_string_equal(o.ports_dir, "/tmp/ports");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		err = (struct err)ERR_INIT;
+		setenv("KIHON_AGENT_PORTS", bad[i], 1);
+		assert_int_equal(options_parse_ports(&o, &err), -EINVAL);
+	}
+	assert_non_null(strstr(err.msg, "KIHON_AGENT_PORTS="));
+	unsetenv("KIHON_AGENT_PORTS");
 }
 
 static void unusual_texts_are_refused_or_harmless(void **state)
@@ -245,13 +305,13 @@ static void the_environment_overrides_the_command_line(void **state)
 	assert_int_equal(options_parse_environment(&o, &err), 0);
 	assert_string_equal(o.server_addr, "unix://@x");
 	assert_int_equal(o.log_level, LOG_ERROR);
-	assert_int_equal(o.not_supported, 1U << OPTION_TRACING);
+	assert_true(o.tracing);
 
 	setenv("KATA_AGENT_LOG_LEVEL", "debug", 1);
 	setenv("KATA_AGENT_TRACING", "false", 1);
 	assert_int_equal(options_parse_environment(&o, &err), 0);
 	assert_int_equal(o.log_level, LOG_DEBUG);
-	assert_int_equal(o.not_supported, 0);
+	assert_false(o.tracing);
 
 	setenv("KATA_AGENT_SERVER_ADDR", "", 1);
 	assert_int_equal(options_parse_environment(&o, &err), -EINVAL);
@@ -304,6 +364,8 @@ int main(void)
 		cmocka_unit_test(values_that_upstream_accepts_are_accepted),
 		cmocka_unit_test(values_that_cannot_be_meant_are_refused),
 		cmocka_unit_test(features_to_come_are_noted),
+		cmocka_unit_test(consoles_streams_and_traces_are_off_unless_asked_for),
+		cmocka_unit_test(what_stands_in_for_vsock_is_a_directory_or_this_machine),
 		cmocka_unit_test(unusual_texts_are_refused_or_harmless),
 		cmocka_unit_test(a_configuration_file_ends_the_command_line),
 		cmocka_unit_test(the_environment_overrides_the_command_line),
