@@ -214,6 +214,7 @@ static int amend_namespaces(struct guest_spec *g)
 		g->namespace_list[n] = &g->namespaces[n];
 		n++;
 	}
+	g->linux.timeoffsets = NULL;
 	g->linux.namespaces = g->namespace_list;
 	g->linux.n_namespaces = n;
 	return 0;

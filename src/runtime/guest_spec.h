@@ -6,7 +6,7 @@
  *
  *	annotations	the initdata goes; bundle path and container type are added
  *	hooks		startContainer stays: it alone runs in the container; others are refused
- *	namespaces	network and time go, pid too (the agent makes it), every path goes
+ *	namespaces	network and time (and its offsets) go, pid too (the agent makes it), every path goes
  *	root.path	is where the guest finds the shared root file system
  *	mounts		/dev/shm binds become the sandbox's; binds of host files and directories go
  *			through the shared directory; /proc, /sys and /dev sources and file systems

@@ -178,8 +178,7 @@ static void what_is_not_there_yet_is_said_so(void **state)
 			   "tmp\",\"type\":\"tmpfs\",\"options\":[\"remount\"]}"},
 		{.mounts = "{\"destination\":\"/tmp\",\"type\":\"bind\",\"source\":\"/tmp\","
 			   "\"options\":[\"rbind\",\"ridmap\"]}"},
-		{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"network\",\"path\":"
-			       "\"/proc/1/ns/net\"}]"},
+		{.namespaces = "[{\"type\":\"mount\",\"path\":\"/proc/1/ns/mnt\"}]"},
 	};
 
 	(void)state;

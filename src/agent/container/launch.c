@@ -18,7 +18,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "agent/container/namespaces.h"
 #include "agent/container/report.h"
 #include "agent/container/setup.h"
 #include "base/log.h"
@@ -447,12 +446,6 @@ static int check_request(const struct launch_request *request, struct err *err)
 			err, EINVAL, WIRE_INVALID_ARGUMENT, "the spec has no linux section");
 	if (request->is_init && !request->spec->root)
 		return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT, "the spec has no root");
-	if (request->is_init) {
-		int r = namespaces_check_paths(request, err);
-
-		if (r < 0)
-			return r;
-	}
 	return launch_check_process(request->process, err);
 }
 

@@ -35,6 +35,7 @@ enum launch_ns {
 	LAUNCH_NS_IPC,
 	LAUNCH_NS_UTS,
 	LAUNCH_NS_NET,
+	LAUNCH_NS_TIME,
 	LAUNCH_NS_PID,
 	LAUNCH_NS_CGROUP,
 	LAUNCH_NS_MNT,
@@ -48,8 +49,8 @@ struct launch_request {
 	const Grpc__Process *process; /* what to run; for an init usually spec->process */
 	/*
 	 * Which existing namespaces to enter, -1 for none. For an init: the sandbox's shared ones
-	 * (ipc, uts, perhaps pid); those that the spec lists and that are not given here are made
-	 * new. For an exec: all that the init has (launch_result.ns_fds). Borrowed.
+	 * (ipc, uts, perhaps pid), which go before paths; those that the spec lists, and that
+	 * neither are given here nor have a path, are made new. For an exec: all that the init has (launch_result.ns_fds). Borrowed.
 	 */
 	int ns_fds[LAUNCH_NS_COUNT];
 	/* The process's stdin, stdout, stderr: pipe ends, or the same terminal three times when

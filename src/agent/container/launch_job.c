@@ -104,7 +104,9 @@ static int prepare(struct setup *setup, struct err *err)
 		if (setup->console_fd < 0)
 			return err_sys(err, -setup->console_fd, "copy the mount of the terminal");
 	}
-	r = launch_prepare_hooks(setup, err);
+	r = setup->request.is_init ? namespaces_open_paths(&setup->request, err) : 0;
+	if (r == 0)
+		r = launch_prepare_hooks(setup, err);
 	if (r < 0)
 		return r;
 	/* Before the cgroup: what compiling takes is not the container's. */

@@ -6,7 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/container/timens.h"
 #include "linux/namespace.h"
+
+/* Linux 5.6; not in every C library's header. */
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
 
 static const struct {
 	char file[8], name[8], other[8];
@@ -16,6 +22,7 @@ static const struct {
 	[LAUNCH_NS_IPC] = {"ipc", "ipc", "ipc", CLONE_NEWIPC},
 	[LAUNCH_NS_UTS] = {"uts", "uts", "uts", CLONE_NEWUTS},
 	[LAUNCH_NS_NET] = {"net", "network", "net", CLONE_NEWNET},
+	[LAUNCH_NS_TIME] = {"time", "time", "time", CLONE_NEWTIME},
 	[LAUNCH_NS_PID] = {"pid", "pid", "pid", CLONE_NEWPID},
 	[LAUNCH_NS_CGROUP] = {"cgroup", "cgroup", "cgroup", CLONE_NEWCGROUP},
 	[LAUNCH_NS_MNT] = {"mnt", "mount", "mnt", CLONE_NEWNS},
@@ -30,6 +37,11 @@ int namespaces_parse(const char *type)
 	return -EINVAL;
 }
 
+int namespaces_flag(enum launch_ns ns)
+{
+	return kinds[ns].flag;
+}
+
 bool namespaces_lists(const Grpc__Linux *linux_spec, enum launch_ns ns)
 {
 	for (size_t i = 0; i < linux_spec->n_namespaces; i++)
@@ -37,23 +49,6 @@ bool namespaces_lists(const Grpc__Linux *linux_spec, enum launch_ns ns)
 			namespaces_parse(linux_spec->namespaces[i]->type) == (int)ns)
 			return true;
 	return false;
-}
-
-int namespaces_check_paths(const struct launch_request *request, struct err *err)
-{
-	const Grpc__Linux *l = request->spec->linux;
-
-	for (size_t i = 0; i < l->n_namespaces; i++) {
-		const char *type = l->namespaces[i]->type ? l->namespaces[i]->type : "";
-		int ns = namespaces_parse(type);
-
-		if (l->namespaces[i]->path && *l->namespaces[i]->path &&
-			(ns < 0 || request->ns_fds[ns] < 0))
-			return err_set(err, ENOTSUP,
-				"a %s namespace by path (%.128s) is not supported", type,
-				l->namespaces[i]->path);
-	}
-	return 0;
 }
 
 static bool is_made_new(const struct launch_request *request, enum launch_ns ns)
@@ -96,13 +91,15 @@ static int set_up_new(const struct launch_request *request, struct err *err)
 		if (r < 0)
 			return err_sys(err, -r, "bring up the loopback interface");
 	}
+	if (is_made_new(request, LAUNCH_NS_TIME))
+		return timens_enter_new(request->spec->linux->timeoffsets, err);
 	return 0;
 }
 
 int namespaces_enter_early(const struct launch_request *request, struct err *err)
 {
 	static const enum launch_ns order[] = {
-		LAUNCH_NS_IPC, LAUNCH_NS_UTS, LAUNCH_NS_NET, LAUNCH_NS_MNT};
+		LAUNCH_NS_IPC, LAUNCH_NS_UTS, LAUNCH_NS_NET, LAUNCH_NS_TIME, LAUNCH_NS_MNT};
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(order) && r == 0; i++)

@@ -3,15 +3,24 @@
 /* Which namespaces a container process enters and which it makes. */
 #include "agent/container/launch.h"
 
-/* "mount" or "mnt", "uts", "ipc", "pid", "network" or "net", "cgroup", "user": an enum launch_ns;
- * -EINVAL for others ("time" too). */
+/* "mount" or "mnt", "uts", "ipc", "pid", "network" or "net", "cgroup", "user", "time": an enum
+ * launch_ns; -EINVAL for others. */
 int namespaces_parse(const char *type) must_check;
+/* Its CLONE_NEW flag. */
+int namespaces_flag(enum launch_ns ns);
 /* Whether the spec lists it. */
 bool namespaces_lists(const Grpc__Linux *linux_spec, enum launch_ns ns);
 
-/* A namespace that the spec names by path must have been given as an fd: never a new one instead.
+/* A mount namespace must be listed, none twice, and none by path that cannot be entered so; offsets
+ * of clocks need a time namespace of the container's own. Sets INVALID_ARGUMENT, or ENOTSUP. */
+int namespaces_check(const Grpc__Linux *linux_spec, struct err *err) must_check;
+
+/*
+ * In the job of an init: opens the namespaces that the spec names by path and that request->ns_fds
+ * does not give. Anything but a namespace of the type that is meant is refused unopened, and so is
+ * the agent's own pid namespace.
  */
-int namespaces_check_paths(const struct launch_request *request, struct err *err) must_check;
+int namespaces_open_paths(struct launch_request *request, struct err *err) must_check;
 
 /*
  * The pid namespace takes effect at clone: enters the given one, or returns CLONE_NEWPID in

@@ -14,29 +14,6 @@
 
 #define invalid(err, ...) err_status((err), EINVAL, WIRE_INVALID_ARGUMENT, __VA_ARGS__)
 
-static int check_namespaces(const Grpc__Linux *l, struct err *err)
-{
-	unsigned int seen = 0;
-
-	for (size_t i = 0; i < l->n_namespaces; i++) {
-		const char *type = l->namespaces[i]->type ? l->namespaces[i]->type : "";
-		int ns = namespaces_parse(type);
-
-		if (ns < 0)
-			return invalid(err, "unknown namespace type \"%.32s\"", type);
-		if (ns == LAUNCH_NS_USER)
-			return err_set(err, ENOTSUP, "user namespaces are not supported");
-		if (seen >> ns & 1)
-			return invalid(err, "namespace %s is listed twice", type);
-		seen |= 1U << ns;
-	}
-	if (l->n_uidmappings > 0 || l->n_gidmappings > 0)
-		return invalid(err, "id mappings need a user namespace");
-	if (!(seen >> LAUNCH_NS_MNT & 1))
-		return invalid(err, "the spec lists no mount namespace");
-	return 0;
-}
-
 static int check_path(const char *what, const char *path, struct err *err)
 {
 	auto_free char *clean = NULL;
@@ -121,7 +98,7 @@ int launch_check_spec(const Grpc__Spec *spec, struct err *err)
 		return invalid(err, "the spec has no root");
 	r = launch_check_process(spec->process, err);
 	if (r == 0)
-		r = check_namespaces(l, err);
+		r = namespaces_check(l, err);
 	if (r == 0)
 		r = check_paths(spec, err);
 	if (r == 0)
