@@ -85,7 +85,6 @@ static void unknown_names_are_refused(void **state)
 		{{.process = ",\"rlimits\":[{\"type\":\"RLIMIT_AS\",\"soft\":2,\"hard\":1}]"},
 			"RLIMIT_AS"},
 		{{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"blah\"}]"}, "blah"},
-		{{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"time\"}]"}, "time"},
 		{{.namespaces = "[{\"type\":\"pid\"}]"}, "mount namespace"},
 		{{.namespaces = "[{\"type\":\"mount\"},{\"type\":\"mount\"}]"}, "twice"},
 		{{.linux_members = ",\"rootfsPropagation\":\"odd\""}, "odd"},
