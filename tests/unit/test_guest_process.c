@@ -1,33 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A process and its streams against an agent that runs on the same loop. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/io.h"
-#include "base/path.h"
+#include "guest_rig.h"
+#include "loop_until.h"
 #include "runtime/guest_process.h"
-#include "wire/dial.h"
 #include "wire/message.h"
-#include "wire/ttrpc_server.h"
 
-enum { STEP_MS = 5, LIMIT_S = 20, EXIT_STATUS = 42 };
+enum { EXIT_STATUS = 42 };
 
 struct fixture {
-	struct loop *loop;
-	struct ttrpc_server *server;
-	struct agent *agent;
+	struct guest_rig rig;
 	struct guest_process *p;
-	struct config_agent config;
-	char dir[32], in[48], out[48], err[48], address[64];
+	char in[48], out[48], err[48];
 
 	/* The guest. */
 	size_t out_size, err_size; /* bytes still to come */
@@ -39,20 +28,10 @@ struct fixture {
 	uint32_t rows, columns;
 
 	/* What was told. */
-	size_t n_connected, n_lost, n_exits, n_done, n_told;
+	size_t n_exits, n_done, n_told;
 	struct err done_err;
 	struct guest_process_waiter waiter;
-	int64_t shift_ns; /* of the clock */
 };
-
-static int64_t clock_shift_ns;
-int64_t __real_clock_now_ns(void);
-int64_t __wrap_clock_now_ns(void);
-
-int64_t __wrap_clock_now_ns(void)
-{
-	return __real_clock_now_ns() + clock_shift_ns;
-}
 
 /* Byte i of every output. */
 static uint8_t pattern(size_t i)
@@ -158,37 +137,16 @@ static void on_resize(struct ttrpc_call *call, const ProtobufCMessage *message, 
 	ttrpc_call_reply(call, NULL);
 }
 
-#define METHOD(name, message, fn)                                             \
-	{                                                                     \
-		"grpc.AgentService", name, &grpc__##message##__descriptor, fn \
-	}
-
 static const struct ttrpc_method methods[] = {
-	METHOD("StartContainer", start_container_request, on_start),
-	METHOD("ExecProcess", exec_process_request, on_start),
-	METHOD("WaitProcess", wait_process_request, on_wait),
-	METHOD("ReadStdout", read_stream_request, on_read_stdout),
-	METHOD("ReadStderr", read_stream_request, on_read_stderr),
-	METHOD("WriteStdin", write_stream_request, on_write),
-	METHOD("CloseStdin", close_stdin_request, on_close),
-	METHOD("TtyWinResize", tty_win_resize_request, on_resize),
+	GUEST_METHOD("StartContainer", start_container_request, on_start),
+	GUEST_METHOD("ExecProcess", exec_process_request, on_start),
+	GUEST_METHOD("WaitProcess", wait_process_request, on_wait),
+	GUEST_METHOD("ReadStdout", read_stream_request, on_read_stdout),
+	GUEST_METHOD("ReadStderr", read_stream_request, on_read_stderr),
+	GUEST_METHOD("WriteStdin", write_stream_request, on_write),
+	GUEST_METHOD("CloseStdin", close_stdin_request, on_close),
+	GUEST_METHOD("TtyWinResize", tty_win_resize_request, on_resize),
 };
-
-static void on_connected(void *data, const struct err *err)
-{
-	struct fixture *f = data;
-
-	assert_null(err);
-	f->n_connected++;
-}
-
-static void on_lost(void *data, const struct err *why)
-{
-	struct fixture *f = data;
-
-	assert_non_null(why);
-	f->n_lost++;
-}
 
 static void on_exit_told(void *data, struct guest_process *p)
 {
@@ -216,50 +174,20 @@ static void on_done(void *data, const struct err *err)
 		f->done_err = *err;
 }
 
-static void run_until(struct fixture *f, const size_t *counter, size_t n)
+static void make_fifo(struct fixture *f, const char *name, char path[static 48])
 {
-	int64_t deadline_ns = __real_clock_now_ns() + LIMIT_S * NS_PER_S;
-
-	while (*counter < n && __real_clock_now_ns() < deadline_ns)
-		assert_int_equal(loop_run_once(f->loop, STEP_MS * NS_PER_MS), 0);
-	assert_int_equal(*counter, n);
-}
-
-/* Long enough for everything that can happen without further input. */
-static void settle(struct fixture *f)
-{
-	for (int i = 0; i < 20; i++)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_MS), 0);
+	snprintf(path, 48, "%s/%s", f->rig.dir, name);
+	assert_int_equal(mkfifo(path, 0600), 0);
 }
 
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct ttrpc_server_config server = {
-		.methods = methods, .n_methods = ARRAY_SIZE(methods), .user = f};
-	struct agent_config agent = {.address = f->address,
-		.config = &f->config,
-		.deadline_ns = INT64_MAX,
-		.connected = on_connected,
-		.lost = on_lost,
-		.data = f};
 
-	clock_shift_ns = 0;
-	f->config = (struct config_agent){.dial_timeout_ms = 10, .create_container_timeout_s = 60};
-	snprintf(f->dir, sizeof(f->dir), "/tmp/test_process.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->in, sizeof(f->in), "%s/in", f->dir);
-	snprintf(f->out, sizeof(f->out), "%s/out", f->dir);
-	snprintf(f->err, sizeof(f->err), "%s/err", f->dir);
-	assert_int_equal(mkfifo(f->in, 0600), 0);
-	assert_int_equal(mkfifo(f->out, 0600), 0);
-	assert_int_equal(mkfifo(f->err, 0600), 0);
-	snprintf(f->address, sizeof(f->address), "unix://%s/agent", f->dir);
-	assert_int_equal(loop_new(&f->loop), 0);
-	assert_int_equal(
-		ttrpc_server_new(f->loop, dial_listen(f->address, NULL), &server, &f->server), 0);
-	assert_int_equal(agent_new(f->loop, &agent, &f->agent, NULL), 0);
-	run_until(f, &f->n_connected, 1);
+	guest_rig_init(&f->rig, methods, ARRAY_SIZE(methods), f);
+	make_fifo(f, "in", f->in);
+	make_fifo(f, "out", f->out);
+	make_fifo(f, "err", f->err);
 	*state = f;
 	return 0;
 }
@@ -269,20 +197,17 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	guest_process_free(f->p);
-	agent_free(f->agent);
 	if (f->parked)
 		ttrpc_call_reply(f->parked, NULL);
-	ttrpc_server_free(f->server);
-	loop_free(f->loop);
 	buf_fini(&f->written);
-	assert_int_equal(path_remove_tree(AT_FDCWD, f->dir), 0);
+	guest_rig_fini(&f->rig);
 	free(f);
 	return 0;
 }
 
 static void make(struct fixture *f, const char *eid, bool terminal, bool with_fifos)
 {
-	struct guest_process_config config = {.loop = f->loop,
+	struct guest_process_config config = {.loop = f->rig.loop,
 		.cid = "c1",
 		.eid = eid,
 		.terminal = terminal,
@@ -299,9 +224,9 @@ static void make(struct fixture *f, const char *eid, bool terminal, bool with_fi
 
 static void start(struct fixture *f)
 {
-	assert_int_equal(guest_process_start(f->p, f->agent, on_done, f, NULL), 0);
+	assert_int_equal(guest_process_start(f->p, f->rig.agent, on_done, f, NULL), 0);
 	assert_int_equal(f->p->state, GUEST_PROCESS_STARTING);
-	run_until(f, &f->n_done, 1);
+	run_until(&f->rig, &f->n_done, 1);
 }
 
 static int open_reader(const char *path)
@@ -324,6 +249,13 @@ static bool read_pattern(int fd, size_t *pos)
 	return n == 0;
 }
 
+/* The same; true once there have been n bytes. */
+static bool has_read(int fd, size_t *pos, size_t n)
+{
+	read_pattern(fd, pos);
+	return *pos >= n;
+}
+
 static void an_exit_is_told_once_and_after_the_output(void **state)
 {
 	struct fixture *f = *state;
@@ -337,18 +269,15 @@ static void an_exit_is_told_once_and_after_the_output(void **state)
 
 		start(f);
 		assert_false(err_is_set(&f->done_err));
-		while (out < 1 << 20) {
-			assert_int_equal(loop_run_once(f->loop, STEP_MS * NS_PER_MS), 0);
-			read_pattern(out_fd, &out);
-		}
-		run_until(f, &f->n_exits, 1);
+		loop_until(f->rig.loop, has_read(out_fd, &out, 1 << 20));
+		run_until(&f->rig, &f->n_exits, 1);
 		assert_int_equal(out, 1 << 20);
 		/* And then the reader sees the end. */
 		assert_true(read_pattern(out_fd, &out));
 		assert_true(read_pattern(err_fd, &err));
 		assert_int_equal(err, 3);
 	}
-	settle(f);
+	settle(&f->rig);
 	assert_int_equal(f->n_exits, 1);
 	assert_int_equal(f->n_told, 1);
 	assert_int_equal(f->n_waits, 1);
@@ -367,19 +296,16 @@ static void a_reader_that_stops_stops_the_guest(void **state)
 		auto_fd int out_fd = open_reader(f->out);
 
 		start(f);
-		settle(f);
+		settle(&f->rig);
 		/* What a fifo holds, one chunk of ours, and no more. */
 		assert_true(f->n_reads <= 3);
 		n_reads = f->n_reads;
 		clock_shift_ns = 3600 * NS_PER_S;
-		settle(f);
+		settle(&f->rig);
 		assert_int_equal(f->n_reads, n_reads);
 		assert_int_equal(f->n_exits, 0);
-		while (out < 4 << 20) {
-			assert_int_equal(loop_run_once(f->loop, STEP_MS * NS_PER_MS), 0);
-			read_pattern(out_fd, &out);
-		}
-		run_until(f, &f->n_exits, 1);
+		loop_until(f->rig.loop, has_read(out_fd, &out, 4 << 20));
+		run_until(&f->rig, &f->n_exits, 1);
 	}
 }
 
@@ -390,12 +316,12 @@ static void a_killed_process_ends_without_its_reader(void **state)
 	f->out_size = 4 << 20;
 	make(f, "", false, true);
 	start(f);
-	settle(f);
+	settle(&f->rig);
 	guest_process_hurry(f->p);
-	settle(f);
+	settle(&f->rig);
 	assert_int_equal(f->n_exits, 0);
 	clock_shift_ns = 11 * NS_PER_S;
-	run_until(f, &f->n_exits, 1);
+	run_until(&f->rig, &f->n_exits, 1);
 	assert_int_equal(f->out_size, 0);
 	assert_int_equal(f->p->exit_status, EXIT_STATUS);
 }
@@ -408,7 +334,7 @@ static void output_without_fifos_is_drained(void **state)
 	f->err_size = 1 << 20;
 	make(f, "e1", false, false);
 	start(f);
-	run_until(f, &f->n_exits, 1);
+	run_until(&f->rig, &f->n_exits, 1);
 	assert_int_equal(f->out_size + f->err_size, 0);
 	/* No stdin is an end of file. */
 	assert_int_equal(f->n_closes, 1);
@@ -427,7 +353,7 @@ static void stdin_ends_by_closeio_alone(void **state)
 
 		assert_int_equal(write(fd, text, 5), 5);
 	}
-	settle(f);
+	settle(&f->rig);
 	assert_int_equal(f->n_closes, 0);
 	{
 		auto_fd int fd = open(f->in, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -435,9 +361,9 @@ static void stdin_ends_by_closeio_alone(void **state)
 		assert_int_equal(write(fd, text + 5, 7), 7);
 		guest_process_close_stdin(f->p);
 	}
-	run_until(f, &f->n_closes, 1);
+	run_until(&f->rig, &f->n_closes, 1);
 	assert_string_equal(buf_str(&f->written), text);
-	settle(f);
+	settle(&f->rig);
 	/* Nobody listens any more. */
 	assert_int_equal(open(f->in, O_WRONLY | O_NONBLOCK | O_CLOEXEC), -1);
 }
@@ -453,7 +379,7 @@ static void a_closeio_before_the_start_is_remembered(void **state)
 	assert_int_equal(errno, ENXIO);
 	guest_process_close_stdin(f->p);
 	start(f);
-	run_until(f, &f->n_closes, 1);
+	run_until(&f->rig, &f->n_closes, 1);
 	assert_int_equal(buf_len(&f->written), 0);
 }
 
@@ -468,7 +394,7 @@ static void a_failed_start_is_no_exit(void **state)
 	assert_int_equal(f->n_exits, 0);
 	assert_int_equal(f->n_told, 1);
 	assert_int_equal(f->p->state, GUEST_PROCESS_STOPPED);
-	assert_int_equal(guest_process_start(f->p, f->agent, on_done, f, NULL), -EINVAL);
+	assert_int_equal(guest_process_start(f->p, f->rig.agent, on_done, f, NULL), -EINVAL);
 }
 
 static void a_lost_agent_is_status_255(void **state)
@@ -478,10 +404,10 @@ static void a_lost_agent_is_status_255(void **state)
 	f->read_hangs = true;
 	make(f, "", false, true);
 	start(f);
-	settle(f);
+	settle(&f->rig);
 	assert_int_equal(f->p->state, GUEST_PROCESS_RUNNING);
-	agent_close(f->agent);
-	run_until(f, &f->n_exits, 1);
+	agent_close(f->rig.agent);
+	run_until(&f->rig, &f->n_exits, 1);
 	assert_int_equal(f->p->exit_status, GUEST_PROCESS_LOST_STATUS);
 	assert_int_equal(f->n_told, 1);
 }
@@ -493,13 +419,12 @@ static void an_agent_that_hangs_up_is_told_after_its_calls(void **state)
 	f->read_hangs = true;
 	make(f, "", false, true);
 	start(f);
-	settle(f);
-	ttrpc_server_free(f->server);
-	f->server = NULL;
-	run_until(f, &f->n_lost, 1);
+	settle(&f->rig);
+	guest_hang_up(&f->rig);
+	run_until(&f->rig, &f->rig.n_lost, 1);
 	assert_int_equal(f->n_exits, 1);
 	assert_int_equal(f->p->exit_status, GUEST_PROCESS_LOST_STATUS);
-	assert_int_equal(agent_call(f->agent, AGENT_CHECK, NULL, NULL, NULL, NULL), -ENOTCONN);
+	assert_int_equal(agent_call(f->rig.agent, AGENT_CHECK, NULL, NULL, NULL, NULL), -ENOTCONN);
 }
 
 static void an_abort_while_starting_answers_the_start(void **state)
@@ -507,13 +432,13 @@ static void an_abort_while_starting_answers_the_start(void **state)
 	struct fixture *f = *state;
 
 	make(f, "", false, true);
-	assert_int_equal(guest_process_start(f->p, f->agent, on_done, f, NULL), 0);
+	assert_int_equal(guest_process_start(f->p, f->rig.agent, on_done, f, NULL), 0);
 	guest_process_abort(f->p, 137);
 	assert_int_equal(f->n_done, 1);
 	assert_true(err_is_set(&f->done_err));
 	assert_int_equal(f->n_exits, 0);
 	assert_int_equal(f->n_told, 1);
-	settle(f);
+	settle(&f->rig);
 	assert_int_equal(f->n_done, 1);
 }
 
@@ -530,17 +455,17 @@ static void a_terminal_has_no_stderr_and_keeps_an_early_size(void **state)
 	assert_int_equal(f->n_resizes, 0);
 	f->n_done = 0;
 	start(f);
-	run_until(f, &f->n_resizes, 1);
+	run_until(&f->rig, &f->n_resizes, 1);
 	assert_int_equal(f->rows, 24);
 	assert_int_equal(f->columns, 80);
 	assert_int_equal(f->n_err_reads, 0);
 	n_answers = f->n_done;
 	assert_int_equal(guest_process_resize(f->p, 50, 100, on_done, f), 0);
-	run_until(f, &f->n_done, n_answers + 1);
+	run_until(&f->rig, &f->n_done, n_answers + 1);
 	assert_int_equal(f->rows, 50);
 	/* The end of its input is not the end of the terminal. */
 	guest_process_close_stdin(f->p);
-	settle(f);
+	settle(&f->rig);
 	assert_int_equal(f->n_closes, 0);
 	assert_int_equal(f->p->state, GUEST_PROCESS_RUNNING);
 }
@@ -550,8 +475,8 @@ static void a_container_killed_before_its_start_has_an_exit(void **state)
 	struct fixture *f = *state;
 
 	make(f, "", false, true);
-	assert_int_equal(guest_process_watch(f->p, f->agent), 0);
-	run_until(f, &f->n_exits, 1);
+	assert_int_equal(guest_process_watch(f->p, f->rig.agent), 0);
+	run_until(&f->rig, &f->n_exits, 1);
 	assert_int_equal(f->p->state, GUEST_PROCESS_STOPPED);
 	assert_int_equal(f->p->exit_status, EXIT_STATUS);
 }

@@ -9,20 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "fake_clock.h"
 #include "runtime/agent_log.h"
 #include "runtime/guest_timeline.h"
 #include "runtime/timeline.h"
-
-/* --wrap=clock_now_ns: what the host's clock says. */
-static int64_t host_ns;
-int64_t __wrap_clock_now_ns(void);
-int64_t __wrap_clock_now_ns(void)
-{
-	return host_ns;
-}
 
 /* ---- Records ---- */
 
@@ -116,7 +108,7 @@ static int set_up(void **state)
 	timeline_init("p");
 	timeline_open(dir);
 	t = (struct guest_timeline){.vm_ns = 1000, .up_ns = 1100};
-	host_ns = 5000;
+	clock_stopped_ns = 5000;
 	return 0;
 }
 

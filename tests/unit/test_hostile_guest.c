@@ -4,37 +4,23 @@
  * whose answers are absurd. Frames out of order: test_ttrpc_client; both in a real VM:
  * tests/e2e/hostile.bats.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "agent.pb-c.h"
-#include "base/clock.h"
-#include "base/path.h"
+#include "guest_rig.h"
 #include "runtime/stream.h"
-#include "wire/dial.h"
-#include "wire/ttrpc_server.h"
 
-enum { STEP_MS = 2, LIMIT_S = 20, MIB = 1 << 20 };
+enum { MIB = 1 << 20 };
 
 struct fixture {
-	struct loop *loop;
-	struct ttrpc_server *server;
-	struct agent *agent;
-	struct config_agent config;
-	char dir[32], address[64];
+	struct guest_rig rig;
 
 	/* The guest's answers. */
 	size_t chunk;	      /* bytes for each read */
 	size_t text, n_texts; /* in its details */
 	size_t n_reads;
 
-	size_t n_connected, n_lost, n_ended, n_replies, n_failures;
+	size_t n_ended, n_replies, n_failures;
 	struct err why;
 };
 
@@ -71,26 +57,9 @@ static void on_details(struct ttrpc_call *call, const ProtobufCMessage *request,
 }
 
 static const struct ttrpc_method methods[] = {
-	{"grpc.AgentService", "ReadStdout", &grpc__read_stream_request__descriptor, on_read},
-	{"grpc.AgentService", "GetGuestDetails", &grpc__guest_details_request__descriptor,
-		on_details},
+	GUEST_METHOD("ReadStdout", read_stream_request, on_read),
+	GUEST_METHOD("GetGuestDetails", guest_details_request, on_details),
 };
-
-static void on_connected(void *data, const struct err *err)
-{
-	struct fixture *f = data;
-
-	assert_null(err);
-	f->n_connected++;
-}
-
-static void on_lost(void *data, const struct err *why)
-{
-	struct fixture *f = data;
-
-	assert_non_null(why);
-	f->n_lost++;
-}
 
 static void on_ended(void *data)
 {
@@ -109,36 +78,11 @@ static void on_reply(void *data, const ProtobufCMessage *reply, const struct err
 		f->why = *err;
 }
 
-static void run_until(struct fixture *f, const size_t *counter, size_t n)
-{
-	int64_t deadline_ns = clock_now_ns() + LIMIT_S * NS_PER_S;
-
-	while (*counter < n && clock_now_ns() < deadline_ns)
-		assert_int_equal(loop_run_once(f->loop, STEP_MS * NS_PER_MS), 0);
-	assert_int_equal(*counter, n);
-}
-
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct ttrpc_server_config server = {
-		.methods = methods, .n_methods = ARRAY_SIZE(methods), .user = f};
-	struct agent_config agent = {.address = f->address,
-		.config = &f->config,
-		.deadline_ns = INT64_MAX,
-		.connected = on_connected,
-		.lost = on_lost,
-		.data = f};
 
-	f->config = (struct config_agent){.dial_timeout_ms = 10, .create_container_timeout_s = 60};
-	snprintf(f->dir, sizeof(f->dir), "/tmp/test_hostile.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->address, sizeof(f->address), "unix://%s/agent", f->dir);
-	assert_int_equal(loop_new(&f->loop), 0);
-	assert_int_equal(
-		ttrpc_server_new(f->loop, dial_listen(f->address, NULL), &server, &f->server), 0);
-	assert_int_equal(agent_new(f->loop, &agent, &f->agent, NULL), 0);
-	run_until(f, &f->n_connected, 1);
+	guest_rig_init(&f->rig, methods, ARRAY_SIZE(methods), f);
 	*state = f;
 	return 0;
 }
@@ -147,22 +91,19 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	agent_free(f->agent);
-	ttrpc_server_free(f->server);
-	loop_free(f->loop);
-	assert_int_equal(path_remove_tree(AT_FDCWD, f->dir), 0);
+	guest_rig_fini(&f->rig);
 	free(f);
 	return 0;
 }
 
 static struct stream_out *start_stream(struct fixture *f)
 {
-	struct stream_config config = {.loop = f->loop, .cid = "c1", .eid = ""};
+	struct stream_config config = {.loop = f->rig.loop, .cid = "c1", .eid = ""};
 	struct stdio_sink sink = STDIO_SINK_INIT;
 	struct stream_out *s;
 
 	assert_int_equal(stream_out_new(&config, &sink, AGENT_READ_STDOUT, &s, NULL), 0);
-	assert_int_equal(stream_out_start(s, f->agent, on_ended, f), 0);
+	assert_int_equal(stream_out_start(s, f->rig.agent, on_ended, f), 0);
 	return s;
 }
 
@@ -173,9 +114,9 @@ static void more_output_than_was_asked_for_ends_the_stream(void **state)
 
 	f->chunk = STREAM_CHUNK_SIZE + 1;
 	s = start_stream(f);
-	run_until(f, &f->n_ended, 1);
+	run_until(&f->rig, &f->n_ended, 1);
 	assert_int_equal(f->n_reads, 1);
-	assert_int_equal(f->n_lost, 0);
+	assert_int_equal(f->rig.n_lost, 0);
 	stream_out_free(s);
 }
 
@@ -186,11 +127,11 @@ static void output_that_goes_on_after_the_kill_is_given_up(void **state)
 
 	f->chunk = STREAM_CHUNK_SIZE;
 	s = start_stream(f);
-	run_until(f, &f->n_reads, 1000);
+	run_until(&f->rig, &f->n_reads, 1000);
 	assert_int_equal(f->n_ended, 0);
 	f->n_reads = 0;
 	stream_out_hurry(s);
-	run_until(f, &f->n_ended, 1);
+	run_until(&f->rig, &f->n_ended, 1);
 	/* Not before all has come that a pipe can have held. */
 	assert_true(f->n_reads * STREAM_CHUNK_SIZE >= 2 * MIB);
 	stream_out_free(s);
@@ -218,10 +159,10 @@ static void large_replies_end_the_connection(void **state)
 		f = *state;
 		f->text = rows[i].text;
 		f->n_texts = rows[i].n_texts;
-		assert_int_equal(agent_call(f->agent, AGENT_GET_GUEST_DETAILS, &request.base,
+		assert_int_equal(agent_call(f->rig.agent, AGENT_GET_GUEST_DETAILS, &request.base,
 					 on_reply, f, NULL),
 			0);
-		run_until(f, rows[i].part ? &f->n_lost : &f->n_replies, 1);
+		run_until(&f->rig, rows[i].part ? &f->rig.n_lost : &f->n_replies, 1);
 		assert_int_equal(f->n_failures, rows[i].part ? 1 : 0);
 		if (rows[i].part && !strstr(f->why.msg, rows[i].part))
 			fail_msg("row %zu: %s", i, f->why.msg);

@@ -13,13 +13,12 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "fake_clock.h"
+#include "loop_until.h"
 #include "oom.h"
 #include "runtime/logger.h"
-
-enum { LIMIT_S = 20 };
 
 /* Takes everything, is ready by a byte, ends with its input. */
 #define COPY                                                          \
@@ -37,15 +36,6 @@ struct fixture {
 	pid_t pid;
 	struct err ready_err;
 };
-
-static int64_t clock_shift_ns;
-int64_t __real_clock_now_ns(void);
-int64_t __wrap_clock_now_ns(void);
-
-int64_t __wrap_clock_now_ns(void)
-{
-	return __real_clock_now_ns() + clock_shift_ns;
-}
 
 static int note(void *data, pid_t pid, uint64_t start_time)
 {
@@ -81,15 +71,6 @@ static void on_end(void *data)
 
 	assert_false(f->has_ended);
 	f->has_ended = true;
-}
-
-static void run_until(struct fixture *f, const bool *flag)
-{
-	int64_t deadline_ns = __real_clock_now_ns() + LIMIT_S * NS_PER_S;
-
-	while (!*flag && __real_clock_now_ns() < deadline_ns)
-		assert_int_equal(loop_run_once(f->loop, 10 * NS_PER_MS), 0);
-	assert_true(*flag);
 }
 
 static int set_up(void **state)
@@ -174,13 +155,13 @@ static void it_reads_both_outputs_to_their_end(void **state)
 	start(f, COPY);
 	/* What is written before it is ready waits. */
 	assert_int_equal(write(f->outs[0], "out\n", 4), 4);
-	run_until(f, &f->is_ready);
+	loop_until(f->loop, f->is_ready);
 	assert_false(err_is_set(&f->ready_err));
 	assert_int_equal(write(f->outs[1], "err\n", 4), 4);
 	assert_int_equal(write(f->outs[0], "more\n", 5), 5);
 	close_outputs(f);
 	logger_finish(f->l);
-	run_until(f, &f->has_ended);
+	loop_until(f->loop, f->has_ended);
 	assert_true(f->is_forgotten);
 	assert_false(logger_is_running(f->l));
 	assert_file(f, "out", "out\nmore\n");
@@ -195,8 +176,8 @@ static void it_has_three_descriptors_and_two_variables(void **state)
 	/* ls opens the directory itself, and has its output in place of fd 1. */
 	start(f, "ls /proc/self/fd | tr '\\n' ' ' >$1/fds; "
 		 "tr '\\0' ' ' </proc/$$/environ >$1/environ; readlink /proc/$$/fd/0 >$1/in");
-	run_until(f, &f->is_ready);
-	run_until(f, &f->has_ended);
+	loop_until(f->loop, f->is_ready);
+	loop_until(f->loop, f->has_ended);
 	assert_file(f, "fds", "0 1 2 3 4 5 6 ");
 	assert_file(f, "environ", "CONTAINER_ID=c1 CONTAINER_NAMESPACE=default ");
 	assert_file(f, "in", "/dev/null\n");
@@ -209,7 +190,7 @@ static void an_output_nobody_took_is_at_its_end(void **state)
 	assert_int_equal(make_program(f, "/bin/sh", "cat <&4; exec 5>&-; cat <&3", NULL), 0);
 	f->outs[0] = logger_take_output(f->l, 0);
 	assert_int_equal(logger_start(f->l, on_ready, f, NULL), 0);
-	run_until(f, &f->is_ready);
+	loop_until(f->loop, f->is_ready);
 	assert_false(err_is_set(&f->ready_err));
 }
 
@@ -228,7 +209,7 @@ static void what_cannot_be_run_is_an_error(void **state)
 	assert_int_equal(chmod(path, 0700), 0);
 	assert_int_equal(make_program(f, path, "", NULL), 0);
 	assert_int_equal(logger_start(f->l, on_ready, f, NULL), 0);
-	run_until(f, &f->is_ready);
+	loop_until(f->loop, f->is_ready);
 	assert_int_equal(f->ready_err.code, ENOENT);
 	assert_non_null(strstr(f->ready_err.msg, path));
 }
@@ -252,13 +233,12 @@ static void one_that_is_not_ready_in_time_is_killed(void **state)
 	struct fixture *f = *state;
 
 	start(f, "exec sleep 1000");
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_MS), 0);
+	loop_settle(f->loop);
 	assert_false(f->is_ready);
 	clock_shift_ns = 10 * NS_PER_S;
-	run_until(f, &f->is_ready);
+	loop_until(f->loop, f->is_ready);
 	assert_int_equal(f->ready_err.code, ETIMEDOUT);
-	run_until(f, &f->has_ended);
+	loop_until(f->loop, f->has_ended);
 }
 
 static void one_that_does_not_end_is_terminated(void **state)
@@ -266,15 +246,14 @@ static void one_that_does_not_end_is_terminated(void **state)
 	struct fixture *f = *state;
 
 	start(f, STAY);
-	run_until(f, &f->is_ready);
+	loop_until(f->loop, f->is_ready);
 	close_outputs(f);
 	logger_finish(f->l);
 	clock_shift_ns = 11 * NS_PER_S;
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_MS), 0);
+	loop_settle(f->loop);
 	assert_false(f->has_ended);
 	clock_shift_ns = 12 * NS_PER_S;
-	run_until(f, &f->has_ended);
+	loop_until(f->loop, f->has_ended);
 }
 
 static void one_that_does_not_hear_is_killed(void **state)
@@ -282,15 +261,14 @@ static void one_that_does_not_hear_is_killed(void **state)
 	struct fixture *f = *state;
 
 	start(f, "trap '' TERM; " STAY);
-	run_until(f, &f->is_ready);
+	loop_until(f->loop, f->is_ready);
 	close_outputs(f);
 	logger_finish(f->l);
 	clock_shift_ns = 12 * NS_PER_S;
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_MS), 0);
+	loop_settle(f->loop);
 	assert_false(f->has_ended);
 	clock_shift_ns = 15 * NS_PER_S;
-	run_until(f, &f->has_ended);
+	loop_until(f->loop, f->has_ended);
 }
 
 static void one_that_is_finished_before_it_is_ready_tells_nobody(void **state)
@@ -300,7 +278,7 @@ static void one_that_is_finished_before_it_is_ready_tells_nobody(void **state)
 	start(f, "cat <&3; cat <&4; echo x >&5");
 	close_outputs(f);
 	logger_finish(f->l);
-	run_until(f, &f->has_ended);
+	loop_until(f->loop, f->has_ended);
 	assert_false(f->is_ready);
 }
 
@@ -309,15 +287,14 @@ static void one_that_dies_breaks_its_pipes(void **state)
 	struct fixture *f = *state;
 
 	start(f, "exec 5>&-; exit 3");
-	run_until(f, &f->is_ready);
-	run_until(f, &f->has_ended);
+	loop_until(f->loop, f->is_ready);
+	loop_until(f->loop, f->has_ended);
 	assert_int_equal(write(f->outs[0], "x", 1), -1);
 	assert_int_equal(errno, EPIPE);
 	/* Its pid may be somebody else's by now. */
 	logger_finish(f->l);
 	clock_shift_ns = 100 * NS_PER_S;
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_MS), 0);
+	loop_settle(f->loop);
 }
 
 static void no_memory_is_an_error(void **state)

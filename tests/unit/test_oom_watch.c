@@ -1,50 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The news of containers out of memory, from an agent on the same loop; the clock can jump. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <fcntl.h>
+#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "agent.pb-c.h"
-#include "base/clock.h"
-#include "base/path.h"
+#include "guest_rig.h"
 #include "runtime/oom_watch.h"
-#include "wire/dial.h"
 #include "wire/status.h"
-#include "wire/ttrpc_server.h"
 
-enum { STEP_MS = 2, LIMIT_S = 20, PACE_MS = 100 };
+enum { PACE_MS = 100 };
 
 enum guest { PARKS, TELLS, FAILS, KNOWS_NO_SUCH_METHOD };
 
 struct fixture {
-	struct loop *loop;
-	struct ttrpc_server *server;
-	struct agent *agent;
+	struct guest_rig rig;
 	struct oom_watch *watch;
-	struct config_agent config;
-	char dir[32], address[64];
 
 	enum guest guest;
 	struct ttrpc_call *parked;
 	char *cid; /* what the guest tells; NULL: no name */
-	size_t n_asked, n_told, n_connected, n_lost;
+	size_t n_asked, n_told;
 	char told[16];
 	bool frees;
 };
-
-static int64_t clock_shift_ns;
-int64_t __real_clock_now_ns(void);
-int64_t __wrap_clock_now_ns(void);
-
-int64_t __wrap_clock_now_ns(void)
-{
-	return __real_clock_now_ns() + clock_shift_ns;
-}
 
 static void tell(struct fixture *f, struct ttrpc_call *call)
 {
@@ -78,24 +55,8 @@ static void on_asked(struct ttrpc_call *call, const ProtobufCMessage *request, v
 }
 
 static const struct ttrpc_method methods[] = {
-	{"grpc.AgentService", "GetOOMEvent", &grpc__get_oomevent_request__descriptor, on_asked},
+	GUEST_METHOD("GetOOMEvent", get_oomevent_request, on_asked),
 };
-
-static void on_connected(void *data, const struct err *err)
-{
-	struct fixture *f = data;
-
-	assert_null(err);
-	f->n_connected++;
-}
-
-static void on_lost(void *data, const struct err *why)
-{
-	struct fixture *f = data;
-
-	assert_non_null(why);
-	f->n_lost++;
-}
 
 static void on_told(void *data, const char *cid)
 {
@@ -109,50 +70,11 @@ static void on_told(void *data, const char *cid)
 	f->watch = NULL;
 }
 
-static void run_until(struct fixture *f, const size_t *counter, size_t n)
-{
-	int64_t deadline_ns = __real_clock_now_ns() + LIMIT_S * NS_PER_S;
-
-	while (*counter < n && __real_clock_now_ns() < deadline_ns)
-		assert_int_equal(loop_run_once(f->loop, STEP_MS * NS_PER_MS), 0);
-	assert_int_equal(*counter, n);
-}
-
-/* Long enough for everything that can happen without time passing. */
-static void settle(struct fixture *f)
-{
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_MS), 0);
-}
-
-static void pass(struct fixture *f, int64_t ns)
-{
-	clock_shift_ns += ns;
-	settle(f);
-}
-
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct ttrpc_server_config server = {
-		.methods = methods, .n_methods = ARRAY_SIZE(methods), .user = f};
-	struct agent_config agent = {.address = f->address,
-		.config = &f->config,
-		.deadline_ns = INT64_MAX,
-		.connected = on_connected,
-		.lost = on_lost,
-		.data = f};
 
-	clock_shift_ns = 0;
-	f->config = (struct config_agent){.dial_timeout_ms = 10, .create_container_timeout_s = 60};
-	snprintf(f->dir, sizeof(f->dir), "/tmp/test_oom.XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->address, sizeof(f->address), "unix://%s/agent", f->dir);
-	assert_int_equal(loop_new(&f->loop), 0);
-	assert_int_equal(
-		ttrpc_server_new(f->loop, dial_listen(f->address, NULL), &server, &f->server), 0);
-	assert_int_equal(agent_new(f->loop, &agent, &f->agent, NULL), 0);
-	run_until(f, &f->n_connected, 1);
+	guest_rig_init(&f->rig, methods, ARRAY_SIZE(methods), f);
 	*state = f;
 	return 0;
 }
@@ -162,12 +84,9 @@ static int tear_down(void **state)
 	struct fixture *f = *state;
 
 	oom_watch_free(f->watch);
-	agent_free(f->agent);
 	if (f->parked)
 		ttrpc_call_reply(f->parked, NULL);
-	ttrpc_server_free(f->server);
-	loop_free(f->loop);
-	assert_int_equal(path_remove_tree(AT_FDCWD, f->dir), 0);
+	guest_rig_fini(&f->rig);
 	free(f);
 	return 0;
 }
@@ -178,8 +97,8 @@ static void start(struct fixture *f, enum guest guest)
 
 	f->guest = guest;
 	f->cid = c1;
-	assert_int_equal(oom_watch_new(f->loop, f->agent, on_told, f, &f->watch), 0);
-	run_until(f, &f->n_asked, 1);
+	assert_int_equal(oom_watch_new(f->rig.loop, f->rig.agent, on_told, f, &f->watch), 0);
+	run_until(&f->rig, &f->n_asked, 1);
 }
 
 static void one_question_waits_in_the_guest(void **state)
@@ -187,14 +106,14 @@ static void one_question_waits_in_the_guest(void **state)
 	struct fixture *f = *state;
 
 	start(f, PARKS);
-	pass(f, 3600 * NS_PER_S);
+	pass(&f->rig, 3600 * NS_PER_S);
 	assert_int_equal(f->n_asked, 1);
 	assert_int_equal(f->n_told, 0);
 	tell(f, f->parked);
 	f->parked = NULL;
-	run_until(f, &f->n_told, 1);
+	run_until(&f->rig, &f->n_told, 1);
 	assert_string_equal(f->told, "c1");
-	pass(f, PACE_MS * NS_PER_MS);
+	pass(&f->rig, PACE_MS * NS_PER_MS);
 	assert_int_equal(f->n_asked, 2);
 	assert_non_null(f->parked);
 }
@@ -204,11 +123,11 @@ static void a_guest_that_tells_without_end_is_asked_at_a_pace(void **state)
 	struct fixture *f = *state;
 
 	start(f, TELLS);
-	run_until(f, &f->n_told, 1);
-	settle(f);
+	run_until(&f->rig, &f->n_told, 1);
+	settle(&f->rig);
 	assert_int_equal(f->n_asked, 1);
 	for (size_t i = 2; i < 10; i++) {
-		pass(f, PACE_MS * NS_PER_MS);
+		pass(&f->rig, PACE_MS * NS_PER_MS);
 		assert_int_equal(f->n_asked, i);
 		assert_int_equal(f->n_told, i);
 	}
@@ -223,7 +142,7 @@ static void an_event_without_a_name_is_told_as_such(void **state)
 	f->cid = NULL;
 	tell(f, f->parked);
 	f->parked = NULL;
-	run_until(f, &f->n_told, 1);
+	run_until(&f->rig, &f->n_told, 1);
 	assert_string_equal(f->told, "");
 }
 
@@ -233,21 +152,21 @@ static void a_guest_that_fails_is_asked_less_and_less(void **state)
 	struct fixture *f = *state;
 
 	start(f, FAILS);
-	settle(f);
+	settle(&f->rig);
 	for (size_t i = 0; i < ARRAY_SIZE(waits_s); i++) {
-		pass(f, waits_s[i] * NS_PER_S - NS_PER_S / 2);
+		pass(&f->rig, waits_s[i] * NS_PER_S - NS_PER_S / 2);
 		assert_int_equal(f->n_asked, i + 1);
-		pass(f, NS_PER_S / 2);
+		pass(&f->rig, NS_PER_S / 2);
 		assert_int_equal(f->n_asked, i + 2);
 	}
 	/* One that has mended its ways begins anew. */
 	f->guest = TELLS;
-	pass(f, 60 * NS_PER_S);
+	pass(&f->rig, 60 * NS_PER_S);
 	assert_int_equal(f->n_told, 1);
 	f->guest = FAILS;
-	pass(f, PACE_MS * NS_PER_MS);
+	pass(&f->rig, PACE_MS * NS_PER_MS);
 	f->n_asked = 0;
-	pass(f, NS_PER_S);
+	pass(&f->rig, NS_PER_S);
 	assert_int_equal(f->n_asked, 1);
 }
 
@@ -256,8 +175,8 @@ static void an_older_agent_is_left_alone(void **state)
 	struct fixture *f = *state;
 
 	start(f, KNOWS_NO_SUCH_METHOD);
-	settle(f);
-	pass(f, 3600 * NS_PER_S);
+	settle(&f->rig);
+	pass(&f->rig, 3600 * NS_PER_S);
 	assert_int_equal(f->n_asked, 1);
 }
 
@@ -266,13 +185,14 @@ static void it_ends_with_the_connection(void **state)
 	struct fixture *f = *state;
 
 	start(f, PARKS);
-	agent_close(f->agent);
-	pass(f, 3600 * NS_PER_S);
+	agent_close(f->rig.agent);
+	pass(&f->rig, 3600 * NS_PER_S);
 	assert_int_equal(f->n_asked, 1);
 	oom_watch_free(f->watch);
 	f->watch = NULL;
 	/* Without one there is nothing to begin. */
-	assert_int_equal(oom_watch_new(f->loop, f->agent, on_told, f, &f->watch), -ENOTCONN);
+	assert_int_equal(
+		oom_watch_new(f->rig.loop, f->rig.agent, on_told, f, &f->watch), -ENOTCONN);
 }
 
 static void it_ends_between_two_questions(void **state)
@@ -280,9 +200,9 @@ static void it_ends_between_two_questions(void **state)
 	struct fixture *f = *state;
 
 	start(f, TELLS);
-	run_until(f, &f->n_told, 1);
-	agent_close(f->agent);
-	pass(f, 3600 * NS_PER_S);
+	run_until(&f->rig, &f->n_told, 1);
+	agent_close(f->rig.agent);
+	pass(&f->rig, 3600 * NS_PER_S);
 	assert_int_equal(f->n_asked, 1);
 }
 
@@ -292,8 +212,8 @@ static void it_may_be_freed_by_who_is_told(void **state)
 
 	f->frees = true;
 	start(f, TELLS);
-	run_until(f, &f->n_told, 1);
-	pass(f, 3600 * NS_PER_S);
+	run_until(&f->rig, &f->n_told, 1);
+	pass(&f->rig, 3600 * NS_PER_S);
 	assert_int_equal(f->n_asked, 1);
 }
 

@@ -8,23 +8,15 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
+#include "fake_clock.h"
 #include "vsock_guest.h"
 
 static struct guest g;
-static int64_t skipped_ns; /* added to the clock */
-
-int64_t __real_clock_now_ns(void);
-int64_t __wrap_clock_now_ns(void);
-
-int64_t __wrap_clock_now_ns(void)
-{
-	return __real_clock_now_ns() + skipped_ns;
-}
 
 static int setup_empty(void **state)
 {
 	(void)state;
-	skipped_ns = 0;
+	clock_shift_ns = 0;
 	guest_init(&g, VQ_F_EVENT_IDX);
 	return 0;
 }
@@ -123,10 +115,10 @@ static void a_client_waits_only_so_long(void **state)
 
 	(void)state;
 	guest_expect(&g, VSOCK_OP_REQUEST, NULL);
-	skipped_ns += VSOCK_CONNECT_NS - NS_PER_S;
+	clock_shift_ns += VSOCK_CONNECT_NS - NS_PER_S;
 	guest_run(&g);
 	assert_int_equal(host_read(silent, &byte, 1), -EAGAIN);
-	skipped_ns += 2 * NS_PER_S;
+	clock_shift_ns += 2 * NS_PER_S;
 	host_expect_end(&g, silent);
 	host_expect_end(&g, half);
 	host_expect_end(&g, unanswered);
@@ -153,7 +145,7 @@ static void a_guest_without_buffers_makes_clients_wait(void **state)
 	assert_true(guest_receive(&g, &h, NULL));
 	assert_int_equal(h.op, VSOCK_OP_REQUEST);
 	/* Never answered: the guest hears of it, the client too. */
-	skipped_ns += VSOCK_CONNECT_NS + NS_PER_S;
+	clock_shift_ns += VSOCK_CONNECT_NS + NS_PER_S;
 	guest_expect(&g, VSOCK_OP_RST, NULL);
 	host_expect_end(&g, fd);
 	close(fd);
@@ -247,7 +239,7 @@ static void a_client_that_closes_has_its_bytes_delivered(void **state)
 	 * end. */
 	guest_send_bytes(&g, 1024, port, "late", 4);
 	guest_expect_nothing(&g);
-	skipped_ns += VSOCK_CLOSE_NS + NS_PER_S;
+	clock_shift_ns += VSOCK_CLOSE_NS + NS_PER_S;
 	guest_expect(&g, VSOCK_OP_RST, NULL);
 	assert_int_equal(vsock_n_conns(g.dev), 0);
 }
