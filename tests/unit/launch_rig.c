@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "loop_until.h"
 #include "oci/spec.h"
 
 enum { LIMIT_S = 10 };
@@ -241,22 +242,12 @@ static Grpc__Spec *make_spec(const struct plan *plan)
 
 void rig_until(const bool *flag)
 {
-	int64_t deadline = clock_now_ns() + LIMIT_S * NS_PER_S;
-
-	while (!*flag) {
-		assert_true(clock_now_ns() < deadline);
-		assert_int_equal(loop_run_once(rig_loop, NS_PER_S), 0);
-	}
+	loop_until(rig_loop, *flag);
 }
 
 void rig_settle(void)
 {
-	int64_t deadline = clock_now_ns() + LIMIT_S * NS_PER_S;
-
-	while (launch_count() > 0) {
-		assert_true(clock_now_ns() < deadline);
-		assert_int_equal(loop_run_once(rig_loop, NS_PER_S), 0);
-	}
+	loop_until(rig_loop, launch_count() == 0);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 }

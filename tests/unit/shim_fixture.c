@@ -10,13 +10,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/path.h"
 #include "events.pb-c.h"
 #include "fake_qemu.h"
 #include "forward.pb-c.h"
 #include "linux/mountfd.h"
+#include "loop_until.h"
 #include "wire/dial.h"
 #include "wire/message.h"
 #include "wire/status.h"
@@ -70,22 +70,15 @@ static void on_answer(void *data, const ProtobufCMessage *reply, const struct er
 
 void run_until(struct fixture *f, const bool *flag)
 {
-	int64_t deadline_ns = clock_now_ns() + LIMIT_S * NS_PER_S;
-
-	while (!*flag && clock_now_ns() < deadline_ns)
-		assert_int_equal(loop_run_once(f->shim.loop, 10 * NS_PER_MS), 0);
-	assert_true(*flag);
+	loop_until(f->shim.loop, *flag);
 }
 
 void run_until_event(struct fixture *f, const char *event)
 {
-	int64_t deadline_ns = clock_now_ns() + LIMIT_S * NS_PER_S;
 	auto_free char *line = NULL;
 
 	assert_true(asprintf(&line, "%s\n", event) > 0);
-	while (!strstr(buf_str(&f->events), line) && clock_now_ns() < deadline_ns)
-		assert_int_equal(loop_run_once(f->shim.loop, 10 * NS_PER_MS), 0);
-	assert_non_null(strstr(buf_str(&f->events), line));
+	loop_until(f->shim.loop, strstr(buf_str(&f->events), line));
 }
 
 void begin(struct fixture *f, struct answer *a, const char *method, const ProtobufCMessage *request,

@@ -22,9 +22,6 @@
 #include "task.pb-c.h"
 #include "wire/ttrpc_client.h"
 
-/* No test waits longer for anything. */
-enum { LIMIT_S = 30 };
-
 struct fixture {
 	char dir[40], run_root[64], bundle[64], config[64], address[64], events_address[64],
 		script[FAKE_AGENT_SCRIPT_SIZE];

@@ -12,14 +12,14 @@
 #include <signal.h>
 
 #include "agent/job.h"
-#include "base/clock.h"
+#include "loop_until.h"
 
 struct fixture {
 	struct loop *loop;
 	struct reaper *reaper;
 	struct err err;
 	uint32_t n_steps;
-	int n_done;
+	size_t n_done;
 	int pipe[2];
 };
 
@@ -66,9 +66,7 @@ static struct job *start(struct fixture *f, job_fn *run)
 
 static void finish(struct fixture *f)
 {
-	while (f->n_done == 0)
-		assert_int_equal(loop_run_once(f->loop, 5 * NS_PER_S), 0);
-	assert_int_equal(f->n_done, 1);
+	loop_until_count(f->loop, &f->n_done, 1);
 }
 
 static int succeed(void *data, struct job_report *report, struct err *err)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "loop_until.h"
 #include "wire/address.h"
 #include "wire/dial.h"
 
@@ -80,16 +81,6 @@ static void start(struct fixture *f, int64_t deadline_ns, struct dial **ret)
 
 	assert_int_equal(dial_start(f->loop, &config, on_dialled, f, ret, &f->err), 0);
 	assert_int_equal(f->n_calls, 0);
-}
-
-static void run_until_called(struct fixture *f)
-{
-	int64_t give_up_ns = clock_now_ns() + 5 * NS_PER_S;
-
-	while (f->n_calls == 0) {
-		assert_true(clock_now_ns() < give_up_ns);
-		assert_int_equal(loop_run_once(f->loop, NS_PER_S), 0);
-	}
 }
 
 static void an_address_is_parsed(void **state)
@@ -194,7 +185,7 @@ static void a_unix_socket_is_reached_and_private(void **state)
 	assert_int_equal(stat(f->address + strlen("unix://"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	start(f, NS_PER_S, &dial);
-	run_until_called(f);
+	loop_until(f->loop, f->n_calls > 0);
 	check_flags(f->fd);
 	peer_fd = accept(listen_fd, NULL, NULL);
 	assert_true(peer_fd >= 0);
@@ -212,7 +203,7 @@ static void an_abstract_socket_is_reached(void **state)
 	listen_fd = dial_listen(f->address, NULL);
 	assert_true(listen_fd >= 0);
 	start(f, NS_PER_S, &dial);
-	run_until_called(f);
+	loop_until(f->loop, f->n_calls > 0);
 	assert_true(f->fd >= 0);
 }
 
@@ -233,7 +224,7 @@ static void a_vsock_is_reached(void **state)
 	assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&own, &len), 0);
 	snprintf(f->address, sizeof(f->address), "vsock://1:%u", own.svm_port);
 	start(f, 100 * NS_PER_MS, &dial);
-	run_until_called(f);
+	loop_until(f->loop, f->n_calls > 0);
 	if (f->fd < 0) {
 		print_message("skipped: %s\n", f->err.msg);
 		skip();
@@ -290,7 +281,7 @@ static void a_dial_waits_for_the_listener(void **state)
 	assert_int_equal(
 		loop_add_timer(f->loop, clock_now_ns() + 10 * NS_PER_MS, listen_now, f, &timer), 0);
 	start(f, 5 * NS_PER_S, &dial);
-	run_until_called(f);
+	loop_until(f->loop, f->n_calls > 0);
 	assert_true(f->device_fd >= 0);
 	assert_true(f->fd >= 0);
 	source_free(timer);
@@ -304,7 +295,7 @@ static void the_deadline_ends_a_dial_with_the_last_reason(void **state)
 
 	snprintf(f->address, sizeof(f->address), "unix://%s/s", f->dir);
 	start(f, 10 * NS_PER_MS, &dial);
-	run_until_called(f);
+	loop_until(f->loop, f->n_calls > 0);
 	assert_int_equal(f->err.code, ENOENT);
 	assert_non_null(strstr(f->err.msg, f->address));
 	assert_in_range(clock_now_ns() - start_ns, 5 * NS_PER_MS, 3 * NS_PER_S);
@@ -320,7 +311,7 @@ static void what_cannot_pass_is_not_tried_again(void **state)
 	assert_int_equal(io_replace_file(AT_FDCWD, f->address, 0600, "x", 1), 0);
 	snprintf(f->address, sizeof(f->address), "unix://%s/file/s", f->dir);
 	start(f, 60 * NS_PER_S, &dial);
-	run_until_called(f);
+	loop_until(f->loop, f->n_calls > 0);
 	assert_int_equal(f->err.code, ENOTDIR);
 	assert_true(clock_now_ns() - start_ns < 5 * NS_PER_S);
 }
@@ -385,7 +376,7 @@ static void hybrid_vsock_is_asked_for_the_port(void **state)
 	/* The guest speaks first: that is not the handshake's to eat. */
 	f->answers[0] = "OK 1073741824\nhello";
 	start(f, 5 * NS_PER_S, &dial);
-	run_until_called(f);
+	loop_until(f->loop, f->n_calls > 0);
 	assert_true(f->fd >= 0);
 	check_flags(f->fd);
 	assert_int_equal(recv(f->fd, rest, sizeof(rest), 0), 5);
@@ -404,14 +395,13 @@ static void an_answer_in_pieces_is_put_together(void **state)
 	set_up_device(f);
 	f->answers[0] = "";
 	start(f, 5 * NS_PER_S, &dial);
-	while (f->n_accepted == 0)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_S), 0);
+	loop_until(f->loop, f->n_accepted > 0);
 	for (; *answer; answer++) {
 		assert_int_equal(f->n_calls, 0);
 		assert_int_equal(send(f->peers[0], answer, 1, 0), 1);
 		assert_int_equal(loop_run_once(f->loop, 20 * NS_PER_MS), 0);
 	}
-	run_until_called(f);
+	loop_until(f->loop, f->n_calls > 0);
 	assert_true(f->fd >= 0);
 }
 
@@ -425,7 +415,7 @@ static void a_guest_that_does_not_listen_yet_is_tried_again(void **state)
 	f->answers[2] = "";
 	f->answers[3] = "OK\n";
 	start(f, 5 * NS_PER_S, &dial);
-	run_until_called(f);
+	loop_until(f->loop, f->n_calls > 0);
 	assert_int_equal(f->n_accepted, 4);
 	assert_true(f->fd >= 0);
 }
@@ -446,7 +436,7 @@ static void a_wrong_answer_is_no_connection(void **state)
 		for (size_t n = 0; n < ARRAY_SIZE(f->answers); n++)
 			f->answers[n] = rows[i];
 		start(f, 2 * NS_PER_MS, &dial);
-		run_until_called(f);
+		loop_until(f->loop, f->n_calls > 0);
 		assert_int_equal(f->fd, -1);
 		assert_non_null(strstr(f->err.msg, f->address));
 		if (i + 1 < ARRAY_SIZE(rows))

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/path.h"
 #include "events.pb-c.h"
 #include "forward.pb-c.h"
+#include "loop_until.h"
 #include "shim/events.h"
 #include "wire/dial.h"
 #include "wire/message.h"
@@ -134,15 +134,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void run_until(struct fixture *f, const size_t *counter, size_t n)
-{
-	int64_t deadline_ns = clock_now_ns() + LIMIT_S * NS_PER_S;
-
-	while (*counter < n && clock_now_ns() < deadline_ns)
-		assert_int_equal(loop_run_once(f->loop, 5 * NS_PER_MS), 0);
-	assert_int_equal(*counter, n);
-}
-
 static void publish_a_life(struct fixture *f)
 {
 	Containerd__Task__V2__CreateTaskRequest request =
@@ -190,7 +181,7 @@ static void events_arrive_in_their_order(void **state)
 
 	start_containerd(f);
 	publish_a_life(f);
-	run_until(f, &f->n_seen, 6);
+	loop_until_count(f->loop, &f->n_seen, 6);
 	check_a_life(f);
 }
 
@@ -201,17 +192,16 @@ static void events_wait_for_a_containerd_that_restarts(void **state)
 	publish_a_life(f);
 	assert_int_equal(loop_run_once(f->loop, 10 * NS_PER_MS), 0);
 	start_containerd(f);
-	run_until(f, &f->n_seen, 6);
+	loop_until_count(f->loop, &f->n_seen, 6);
 	check_a_life(f);
 	/* Gone once more: the next one is kept and sent over a new connection. */
 	ttrpc_server_free(f->containerd);
 	f->containerd = NULL;
 	unlink(f->address + strlen("unix://"));
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_MS), 0);
+	loop_settle(f->loop);
 	events_start(f->events, "c2", 1);
 	start_containerd(f);
-	run_until(f, &f->n_seen, 7);
+	loop_until_count(f->loop, &f->n_seen, 7);
 	assert_string_equal(f->topics[6], "/tasks/start");
 }
 
@@ -222,12 +212,12 @@ static void a_containerd_that_stays_away_costs_the_oldest(void **state)
 	for (uint32_t i = 1; i <= 2048 + 5; i++)
 		events_start(f->events, "c1", i);
 	start_containerd(f);
-	run_until(f, &f->n_seen, 2048);
+	loop_until_count(f->loop, &f->n_seen, 2048);
 	assert_int_equal(f->pids[0], 1 + 5);
 	assert_int_equal(f->pids[1], 2048 + 5);
 	/* And it goes on. */
 	events_start(f->events, "c1", 1);
-	run_until(f, &f->n_seen, 2048 + 1);
+	loop_until_count(f->loop, &f->n_seen, 2048 + 1);
 }
 
 static void what_containerd_refuses_is_not_repeated(void **state)
@@ -241,7 +231,7 @@ static void what_containerd_refuses_is_not_repeated(void **state)
 	assert_int_equal(
 		events_on_flushed(f->events, clock_now_ns() + LIMIT_S * NS_PER_S, on_flushed, f),
 		0);
-	run_until(f, &f->n_flushed, 1);
+	loop_until_count(f->loop, &f->n_flushed, 1);
 	assert_int_equal(f->n_seen, 2);
 }
 
@@ -252,9 +242,8 @@ static void a_flush_ends_at_its_deadline(void **state)
 	events_start(f->events, "c1", 1);
 	assert_int_equal(
 		events_on_flushed(f->events, clock_now_ns() + 20 * NS_PER_MS, on_flushed, f), 0);
-	run_until(f, &f->n_flushed, 1);
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_MS), 0);
+	loop_until_count(f->loop, &f->n_flushed, 1);
+	loop_settle(f->loop);
 	assert_int_equal(f->n_flushed, 1);
 }
 
@@ -266,7 +255,7 @@ static void without_an_address_nothing_is_kept(void **state)
 	assert_int_equal(events_new(f->loop, NULL, "default", &events), 0);
 	events_start(events, "c1", 1);
 	assert_int_equal(events_on_flushed(events, INT64_MAX, on_flushed, f), 0);
-	run_until(f, &f->n_flushed, 1);
+	loop_until_count(f->loop, &f->n_flushed, 1);
 	events_free(events);
 }
 

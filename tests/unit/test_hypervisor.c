@@ -17,6 +17,7 @@
 #include "base/path.h"
 #include "fake_qemu.h"
 #include "hypervisor/hypervisor.h"
+#include "loop_until.h"
 
 enum { PROCESSES_MAX = 8, WAIT_S = 5 };
 
@@ -139,21 +140,12 @@ static int start(struct fixture *f, int64_t timeout_ns, struct err *err)
 	return hypervisor_start(f->hv, clock_now_ns() + timeout_ns, on_started, f, err);
 }
 
-static void run_until(struct fixture *f, const bool *flag)
-{
-	int64_t deadline_ns = clock_now_ns() + WAIT_S * NS_PER_S;
-
-	while (!*flag && clock_now_ns() < deadline_ns)
-		assert_int_equal(loop_run_once(f->loop, deadline_ns - clock_now_ns()), 0);
-	assert_true(*flag);
-}
-
 static void start_well(struct fixture *f)
 {
 	struct err err = ERR_INIT;
 
 	assert_int_equal(start(f, WAIT_S * NS_PER_S, &err), 0);
-	run_until(f, &f->started);
+	loop_until(f->loop, f->started);
 	if (f->start_err.code)
 		fail_msg("%s", f->start_err.msg);
 }
@@ -176,7 +168,7 @@ static void stop(struct fixture *f, int64_t grace_ns)
 {
 	hypervisor_stop(f->hv, grace_ns, on_stopped, f);
 	assert_false(f->stopped); /* answered from the loop only */
-	run_until(f, &f->stopped);
+	loop_until(f->loop, f->stopped);
 }
 
 static void tear_down(struct fixture *f)
@@ -242,7 +234,7 @@ static void whoever_is_killed_is_named(void **state)
 		start_well(&f);
 		if (pid_of(&f, roles[i]) > 0) {
 			assert_int_equal(kill(pid_of(&f, roles[i]), SIGKILL), 0);
-			run_until(&f, &f.exited);
+			loop_until(f.loop, f.exited);
 			(void)snprintf(want, sizeof(want), "%s was killed by signal 9", roles[i]);
 			assert_ptr_equal(strstr(f.exit_err.msg, want), f.exit_err.msg);
 			assert_non_null(strstr(f.exit_err.msg, "first words"));
@@ -269,7 +261,7 @@ static void a_daemon_that_follows_qemu_is_not_blamed(void **state)
 			assert_int_equal(waitid(P_PID, (id_t)pid_of(&f, "virtiofsd"),
 						 &(siginfo_t){0}, WEXITED | WNOWAIT),
 				0);
-		run_until(&f, &f.exited);
+		loop_until(f.loop, f.exited);
 		assert_ptr_equal(strstr(f.exit_err.msg, "qemu was killed"), f.exit_err.msg);
 		tear_down(&f);
 	}
@@ -311,7 +303,7 @@ static void the_guests_end_is_told(void **state)
 
 		set_up(&f, rows[i].word, "share");
 		start_well(&f);
-		run_until(&f, &f.exited);
+		loop_until(f.loop, f.exited);
 		assert_string_equal(f.exit_err.msg, rows[i].message);
 		stop(&f, NS_PER_S);
 		expect_nothing_left(&f);
@@ -356,7 +348,7 @@ static void a_broken_protocol_ends_a_running_vm(void **state)
 	(void)state;
 	set_up(&f, "garbage-later", "share");
 	start_well(&f);
-	run_until(&f, &f.exited);
+	loop_until(f.loop, f.exited);
 	assert_ptr_equal(strstr(f.exit_err.msg, "QMP: message"), f.exit_err.msg);
 	tear_down(&f);
 }
@@ -369,7 +361,7 @@ static void the_deadline_ends_a_start(void **state)
 	(void)state;
 	set_up(&f, "silent", "share");
 	assert_int_equal(start(&f, NS_PER_S / 4, &err), 0);
-	run_until(&f, &f.started);
+	loop_until(f.loop, f.started);
 	assert_int_equal(f.start_err.code, ETIMEDOUT);
 	assert_string_equal(f.start_err.msg,
 		"qemu did not start in time (the console's last line: first words)");
@@ -507,7 +499,7 @@ static void a_program_that_cannot_run_is_named(void **state)
 	close(fd);
 	f.config.hypervisor.path = path;
 	assert_int_equal(start(&f, WAIT_S * NS_PER_S, &err), 0);
-	run_until(&f, &f.started);
+	loop_until(f.loop, f.started);
 	(void)snprintf(want, sizeof(want), "start qemu (%s): Exec format error", path);
 	assert_string_equal(f.start_err.msg, want);
 	expect_nothing_left(&f);

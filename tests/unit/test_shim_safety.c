@@ -7,8 +7,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/io.h"
+#include "loop_until.h"
+
+static const char *read_text(const char *path, struct buf *b)
+{
+	buf_clear(b);
+	assert_int_equal(io_read_file(AT_FDCWD, path, 1 << 20, b), 0);
+	return buf_str(b);
+}
 
 /* The command line of the sandbox's process of that role; NUL between the words. */
 static void read_command_line(struct fixture *f, const char *role, struct buf *b)
@@ -16,24 +23,17 @@ static void read_command_line(struct fixture *f, const char *role, struct buf *b
 	auto_buf struct buf state = BUF_INIT;
 	char path[160], mark[48];
 	const char *at;
-	int64_t deadline_ns = clock_now_ns() + LIMIT_S * NS_PER_S;
 	int pid;
 
 	snprintf(path, sizeof(path), "%s/kata/c1/state.json", f->run_root);
-	assert_int_equal(io_read_file(AT_FDCWD, path, 1 << 20, &state), 0);
+	(void)read_text(path, &state);
 	snprintf(mark, sizeof(mark), "\"role\":\"%s\",\"pid\":", role);
 	at = strstr(buf_str(&state), mark);
 	assert_non_null(at);
 	pid = (int)strtol(at + strlen(mark), NULL, 10);
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	buf_clear(b);
 	/* Nobody here waits for virtiofsd: it may not have been executed yet, and have ours. */
-	while (strcmp(buf_str(b), "/proc/self/exe") != 0 && clock_now_ns() < deadline_ns) {
-		assert_int_equal(loop_run_once(f->shim.loop, 10 * NS_PER_MS), 0);
-		buf_clear(b);
-		assert_int_equal(io_read_file(AT_FDCWD, path, 1 << 20, b), 0);
-	}
-	assert_string_equal(buf_str(b), "/proc/self/exe");
+	loop_until(f->shim.loop, strcmp(read_text(path, b), "/proc/self/exe") == 0);
 }
 
 static void write_bundle(struct fixture *f, const char *annotations)

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/io.h"
+#include "loop_until.h"
 #include "wire/status.h"
 
 /* Makes f->output a URI that runs the script; $1 is the fixture's directory. */
@@ -39,17 +39,12 @@ static void assert_log(struct fixture *f, const char *text)
 	assert_string_equal(buf_str(&b), text);
 }
 
-/* The guest has been asked for its output, and it has come here. */
-static void run_until_log(struct fixture *f, const char *text)
+static bool is_log(struct fixture *f, const char *text)
 {
 	auto_buf struct buf b = BUF_INIT;
-	int64_t deadline_ns = clock_now_ns() + LIMIT_S * NS_PER_S;
 
-	do {
-		assert_int_equal(loop_run_once(f->shim.loop, 10 * NS_PER_MS), 0);
-		read_text(f->dir, "log", &b);
-	} while (strcmp(buf_str(&b), text) != 0 && clock_now_ns() < deadline_ns);
-	assert_string_equal(buf_str(&b), text);
+	read_text(f->dir, "log", &b);
+	return strcmp(buf_str(&b), text) == 0;
 }
 
 static bool is_logger_noted(struct fixture *f)
@@ -152,7 +147,8 @@ static void a_container_takes_its_execs_loggers_along(void **data)
 	assert_int_equal(start(f, e1).status, 0);
 	/* Its logger has not been started. */
 	assert_int_equal(exec(f, e2).status, 0);
-	run_until_log(f, "hello\nhello\n");
+	/* The guest has been asked for its output, and it has come here. */
+	loop_until(f->shim.loop, is_log(f, "hello\nhello\n"));
 	assert_int_equal(delete_task(f, NULL).status, 0);
 	assert_log(f, "hello\nhello\n");
 }

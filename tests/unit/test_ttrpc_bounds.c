@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
+#include "loop_until.h"
 #include "oom.h"
 #include "ttrpc_peer.h"
 #include "wire/dial.h"
@@ -303,8 +304,7 @@ static void an_idle_connection_keeps_no_buffer(void **state)
 	send_request(f, 1, metrics);
 	expect_response(f, 1, WIRE_OK, "");
 	assert_true(frames_has_memory(&conn->frames));
-	while (frames_has_memory(&conn->frames))
-		assert_int_equal(loop_run_once(f->loop, NS_PER_S), 0);
+	loop_until(f->loop, !frames_has_memory(&conn->frames));
 	/* More than is ever kept goes at once. */
 	f->reply_size = 1 << 20;
 	send_request(f, 3, metrics);
@@ -314,8 +314,7 @@ static void an_idle_connection_keeps_no_buffer(void **state)
 	/* In the middle of a frame nothing is lost. */
 	send_header(f, 2, 7, TTRPC_REQUEST);
 	send_bytes(f, "\x0a", 1);
-	while (f->server->deadlines.root || conn->frames.in.end == 0)
-		assert_int_equal(loop_run_once(f->loop, NS_PER_S), 0);
+	loop_until(f->loop, !f->server->deadlines.root && conn->frames.in.end > 0);
 	send_bytes(f, "\0", 1);
 	expect_response(f, 7, WIRE_INVALID_ARGUMENT, " service does not exist");
 }

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "agent.pb-c.h"
-#include "base/clock.h"
+#include "loop_until.h"
 #include "ttrpc.pb-c.h"
 #include "wire/frames.h"
 #include "wire/message.h"
@@ -76,16 +76,6 @@ static int tear_down(void **state)
 static void run(struct fixture *f)
 {
 	assert_int_equal(loop_run_once(f->loop, 0), 0);
-}
-
-static void run_until(struct fixture *f, const size_t *n, size_t want)
-{
-	int64_t give_up_ns = clock_now_ns() + 10 * NS_PER_S;
-
-	while (*n < want) {
-		assert_true(clock_now_ns() < give_up_ns);
-		assert_int_equal(loop_run_once(f->loop, NS_PER_S), 0);
-	}
 }
 
 static int call(struct fixture *f, int64_t timeout_ns, struct ttrpc_pending **ret);
@@ -203,11 +193,11 @@ static void a_reply_reaches_its_call(void **state)
 	assert_int_equal(call(f, 0, NULL), 0);
 	assert_int_equal(call(f, 0, NULL), 0);
 	send_exit(f, 3, 7);
-	run_until(f, &f->n_replies, 1);
+	loop_until(f->loop, f->n_replies >= 1);
 	assert_int_equal(f->exit_status, 7);
 	/* Without a status it is a success as well. */
 	send_frame(f, 1, TTRPC_RESPONSE, slice_of("\x12\2\x08\x09", 4));
-	run_until(f, &f->n_replies, 2);
+	loop_until(f->loop, f->n_replies >= 2);
 	assert_int_equal(f->exit_status, 9);
 	assert_int_equal(f->n_failures, 0);
 }
@@ -218,7 +208,7 @@ static void an_empty_response_is_an_empty_reply(void **state)
 
 	assert_int_equal(call(f, 0, NULL), 0);
 	send_frame(f, 1, TTRPC_RESPONSE, slice_of(NULL, 0));
-	run_until(f, &f->n_replies, 1);
+	loop_until(f->loop, f->n_replies >= 1);
 	assert_int_equal(f->exit_status, 0);
 }
 
@@ -246,7 +236,7 @@ static void a_status_becomes_an_error(void **state)
 	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		assert_int_equal(call(f, 0, NULL), 0);
 		send_status(f, 2 * i + 1, rows[i].sent, rows[i].text);
-		run_until(f, &f->n_failures, i + 1);
+		loop_until(f->loop, f->n_failures >= i + 1);
 		assert_int_equal(f->last.code, rows[i].code);
 		assert_int_equal(f->last.status, rows[i].status);
 		assert_string_equal(f->last.msg, rows[i].expected);
@@ -263,7 +253,7 @@ static void a_long_error_text_is_cut(void **state)
 	text[sizeof(text) - 1] = '\0';
 	assert_int_equal(call(f, 0, NULL), 0);
 	send_status(f, 1, WIRE_INTERNAL, text);
-	run_until(f, &f->n_failures, 1);
+	loop_until(f->loop, f->n_failures >= 1);
 	assert_int_equal(strlen(f->last.msg), ERR_MSG_SIZE - 1);
 }
 
@@ -307,7 +297,7 @@ static void nonsense_closes_the_connection(void **state)
 		memcpy(bytes + TTRPC_HEADER_SIZE, rows[i].payload, len);
 		assert_int_equal(send(f->server.fd, bytes, TTRPC_HEADER_SIZE + len, 0),
 			TTRPC_HEADER_SIZE + len);
-		run_until(f, &f->n_closed, 1);
+		loop_until(f->loop, f->n_closed >= 1);
 		assert_int_equal(f->n_failures, 2);
 		assert_int_equal(f->last.code, ECONNRESET);
 		assert_int_equal(f->last.status, 0);
@@ -328,7 +318,7 @@ static void a_second_reply_closes_the_connection(void **state)
 	assert_int_equal(call(f, 0, NULL), 0);
 	send_exit(f, 1, 1);
 	send_exit(f, 1, 2);
-	run_until(f, &f->n_closed, 1);
+	loop_until(f->loop, f->n_closed >= 1);
 	assert_int_equal(f->n_replies, 1);
 	assert_int_equal(f->n_failures, 1);
 }
@@ -347,7 +337,7 @@ static void a_cancelled_call_is_answered_once_at_most(void **state)
 	assert_int_equal(f->n_closed, 0);
 	assert_int_equal(f->n_replies + f->n_failures, 0);
 	send_exit(f, 1, 1);
-	run_until(f, &f->n_closed, 1);
+	loop_until(f->loop, f->n_closed >= 1);
 }
 
 static void silence_ends_with_the_timeout(void **state)
@@ -356,14 +346,14 @@ static void silence_ends_with_the_timeout(void **state)
 
 	assert_int_equal(call(f, 5 * NS_PER_MS, NULL), 0);
 	assert_int_equal(call(f, 0, NULL), 0);
-	run_until(f, &f->n_failures, 1);
+	loop_until(f->loop, f->n_failures >= 1);
 	assert_int_equal(f->last.code, ETIMEDOUT);
 	assert_int_equal(f->last.status, 0);
 	assert_string_equal(f->last.msg, "grpc.AgentService/WaitProcess: no answer within 5 ms");
 	/* Too late, and ignored; the other call goes on. */
 	send_exit(f, 1, 1);
 	send_exit(f, 3, 2);
-	run_until(f, &f->n_replies, 1);
+	loop_until(f->loop, f->n_replies >= 1);
 	assert_int_equal(f->exit_status, 2);
 	assert_int_equal(f->n_closed, 0);
 }
@@ -377,7 +367,7 @@ static void a_server_that_hangs_up_fails_every_call(void **state)
 	/* In the middle of a frame. */
 	assert_int_equal(send(f->server.fd, "\0\0\0\x08\0\0", 6, 0), 6);
 	close_server(f);
-	run_until(f, &f->n_closed, 1);
+	loop_until(f->loop, f->n_closed >= 1);
 	assert_int_equal(f->n_failures, 2);
 	assert_int_equal(f->last.code, ECONNRESET);
 }
@@ -389,7 +379,7 @@ static void a_call_into_a_dead_connection_fails_from_the_loop(void **state)
 	close_server(f);
 	assert_int_equal(call(f, 0, NULL), 0);
 	assert_int_equal(f->n_failures, 0);
-	run_until(f, &f->n_closed, 1);
+	loop_until(f->loop, f->n_closed >= 1);
 	assert_int_equal(f->n_failures, 1);
 }
 
@@ -400,7 +390,7 @@ static void a_server_that_will_not_read_is_given_up(void **state)
 	assert_int_equal(shutdown(f->server.fd, SHUT_RD), 0);
 	assert_int_equal(call(f, 0, NULL), 0);
 	assert_int_equal(f->n_failures, 0);
-	run_until(f, &f->n_closed, 1);
+	loop_until(f->loop, f->n_closed >= 1);
 	assert_int_equal(f->n_failures, 1);
 	assert_string_equal(f->last.msg, "connection lost: Broken pipe");
 }
@@ -425,7 +415,7 @@ static void a_server_that_does_not_read_blocks_nobody(void **state)
 		assert_true(h.len > sizeof(data));
 		send_exit(f, h.stream, 1);
 	}
-	run_until(f, &f->n_replies, 4);
+	loop_until(f->loop, f->n_replies >= 4);
 }
 
 static void a_request_over_the_limit_is_not_sent(void **state)
@@ -442,7 +432,7 @@ static void a_request_over_the_limit_is_not_sent(void **state)
 	assert_int_equal(frames_fill(&f->server), -EAGAIN);
 	assert_int_equal(call(f, 0, NULL), 0);
 	send_exit(f, receive_request(f).stream, 1);
-	run_until(f, &f->n_replies, 1);
+	loop_until(f->loop, f->n_replies >= 1);
 }
 
 static void a_callback_may_call_again(void **state)
@@ -452,11 +442,11 @@ static void a_callback_may_call_again(void **state)
 	f->calls_again = true;
 	assert_int_equal(call(f, 0, NULL), 0);
 	send_exit(f, 1, 1);
-	run_until(f, &f->n_replies, 1);
+	loop_until(f->loop, f->n_replies >= 1);
 	assert_int_equal(receive_request(f).stream, 1);
 	assert_int_equal(receive_request(f).stream, 3);
 	send_exit(f, 3, 2);
-	run_until(f, &f->n_replies, 2);
+	loop_until(f->loop, f->n_replies >= 2);
 }
 
 static void a_callback_may_free_the_client(void **state)
@@ -468,7 +458,7 @@ static void a_callback_may_free_the_client(void **state)
 	assert_int_equal(call(f, 0, NULL), 0);
 	send_exit(f, 1, 1);
 	send_exit(f, 3, 1);
-	run_until(f, &f->n_replies, 1);
+	loop_until(f->loop, f->n_replies >= 1);
 	run(f);
 	assert_null(f->client);
 	assert_int_equal(f->n_replies, 1);
@@ -482,7 +472,7 @@ static void a_timeout_may_free_the_client(void **state)
 	f->frees_client = true;
 	assert_int_equal(call(f, NS_PER_MS, NULL), 0);
 	assert_int_equal(call(f, NS_PER_MS, NULL), 0);
-	run_until(f, &f->n_failures, 1);
+	loop_until(f->loop, f->n_failures >= 1);
 	run(f);
 	assert_null(f->client);
 	assert_int_equal(f->n_failures, 1);
@@ -496,7 +486,7 @@ static void the_loss_may_free_the_client(void **state)
 	assert_int_equal(call(f, 0, NULL), 0);
 	assert_int_equal(call(f, 0, NULL), 0);
 	close_server(f);
-	run_until(f, &f->n_failures, 1);
+	loop_until(f->loop, f->n_failures >= 1);
 	run(f);
 	assert_null(f->client);
 	assert_int_equal(f->n_failures, 1);
@@ -509,7 +499,7 @@ static void the_closed_callback_may_free_the_client(void **state)
 
 	f->frees_client = true;
 	close_server(f);
-	run_until(f, &f->n_closed, 1);
+	loop_until(f->loop, f->n_closed >= 1);
 	assert_null(f->client);
 }
 
@@ -524,7 +514,7 @@ static void a_thousand_calls_are_answered_in_any_order(void **state)
 		if (i % 100 == 0)
 			run(f);
 	}
-	run_until(f, &f->n_replies, 1000);
+	loop_until(f->loop, f->n_replies >= 1000);
 	assert_int_equal(f->n_failures, 0);
 }
 

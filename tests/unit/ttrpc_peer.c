@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "base/clock.h"
+#include "loop_until.h"
 
 enum { MAX_PARKED = 20000 };
 
@@ -187,12 +187,7 @@ void run(struct fixture *f)
 
 void run_until(struct fixture *f, const size_t *n, size_t want)
 {
-	int64_t give_up_ns = clock_now_ns() + 10 * NS_PER_S;
-
-	while (*n < want) {
-		assert_true(clock_now_ns() < give_up_ns);
-		assert_int_equal(loop_run_once(f->loop, NS_PER_S), 0);
-	}
+	loop_until(f->loop, *n >= want);
 }
 
 void send_bytes(struct fixture *f, const void *p, size_t len)
