@@ -53,18 +53,18 @@ const struct ttrpc_method rpc_methods[] = {
 	AGENT("GetIPTables", get_iptables_request, NULL),
 	AGENT("SetIPTables", set_iptables_request, NULL),
 	AGENT("GetMetrics", get_metrics_request, rpc_get_metrics),
-	AGENT("MemAgentMemcgSet", mem_agent_memcg_config, NULL),
-	AGENT("MemAgentCompactSet", mem_agent_compact_config, NULL),
-	AGENT("OnlineCPUMem", online_cpumem_request, NULL),
-	AGENT("MemHotplugByProbe", mem_hotplug_by_probe_request, NULL),
+	AGENT("MemAgentMemcgSet", mem_agent_memcg_config, rpc_mem_agent),
+	AGENT("MemAgentCompactSet", mem_agent_compact_config, rpc_mem_agent),
+	AGENT("OnlineCPUMem", online_cpumem_request, rpc_online_cpu_mem),
+	AGENT("MemHotplugByProbe", mem_hotplug_by_probe_request, rpc_mem_hotplug_by_probe),
 	AGENT("CopyFile", copy_file_request, rpc_copy_file),
 	AGENT("GetOOMEvent", get_oomevent_request, rpc_get_oom_event),
 	AGENT("AddSwap", add_swap_request, NULL),
-	AGENT("AddSwapPath", add_swap_path_request, NULL),
+	AGENT("AddSwapPath", add_swap_path_request, rpc_add_swap_path),
 	AGENT("GetVolumeStats", volume_stats_request, rpc_get_volume_stats),
 	/* Upstream's agent has none either. */
 	AGENT("ResizeVolume", resize_volume_request, NULL),
-	AGENT("SetPolicy", set_policy_request, NULL),
+	AGENT("SetPolicy", set_policy_request, rpc_set_policy),
 };
 
 const size_t rpc_n_methods = ARRAY_SIZE(rpc_methods);

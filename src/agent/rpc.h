@@ -14,6 +14,8 @@ extern const size_t rpc_n_methods;
 ttrpc_handler_fn rpc_check;
 ttrpc_handler_fn rpc_version;
 ttrpc_handler_fn rpc_get_guest_details;
+ttrpc_handler_fn rpc_set_policy;
+ttrpc_handler_fn rpc_mem_agent;
 ttrpc_handler_fn rpc_set_guest_date_time;
 ttrpc_handler_fn rpc_reseed_random_dev;
 
@@ -21,6 +23,11 @@ ttrpc_handler_fn rpc_reseed_random_dev;
 ttrpc_handler_fn rpc_copy_file;
 ttrpc_handler_fn rpc_get_volume_stats;
 ttrpc_handler_fn rpc_get_diagnostic_data;
+
+/* rpc_hotplug.c */
+ttrpc_handler_fn rpc_online_cpu_mem;
+ttrpc_handler_fn rpc_mem_hotplug_by_probe;
+ttrpc_handler_fn rpc_add_swap_path;
 
 /* rpc_metrics.c */
 ttrpc_handler_fn rpc_get_metrics;

@@ -11,6 +11,7 @@
 #include "agent/call_job.h"
 #include "agent/container.h"
 #include "agent/copy_file.h"
+#include "agent/guest_path.h"
 #include "agent/rpc.h"
 #include "base/io.h"
 #include "base/path.h"
@@ -58,34 +59,12 @@ static uint64_t multiply(uint64_t blocks, uint64_t size)
 	return __builtin_mul_overflow(blocks, size, &product) ? UINT64_MAX : product;
 }
 
-static int check_absolute(const char *path, struct err *err)
-{
-	return *path == '/' ? 0
-			    : err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
-				      "\"%.512s\" is not an absolute path", path);
-}
-
-/* Only named, so that no device or fifo notices. */
-static int open_volume(const char *path, struct err *err)
-{
-	auto_fd int root = -1;
-	int fd, r = check_absolute(path, err);
-
-	if (r < 0)
-		return r;
-	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return err_sys(err, errno, "open /");
-	fd = path_open_in_root(root, path, O_PATH, 0);
-	return fd < 0 ? err_sys(err, -fd, "open %.512s", path) : fd;
-}
-
 static int measure(
 	const struct agent *agent, const ProtobufCMessage *message, void *result, struct err *err)
 {
 	const Grpc__VolumeStatsRequest *request = (const Grpc__VolumeStatsRequest *)message;
 	const char *path = rpc_str(request->volume_guest_path);
-	auto_fd int fd = open_volume(path, err);
+	auto_fd int fd = guest_path_open(path, err);
 	struct volume *v = result;
 	struct statfs fs;
 
@@ -165,7 +144,7 @@ static int read_start(
 	auto_fd int fd = -1;
 	struct stat st;
 	ssize_t n = 0;
-	int r = check_absolute(path, err);
+	int r = guest_path_check(path, err);
 
 	*ret_len = 0;
 	if (r < 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Methods about the guest as a whole: health, details, clock, random numbers. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <linux/random.h>
 #include <stdio.h>
@@ -58,7 +59,8 @@ static int read_block_size(uint64_t *ret, struct err *err)
 		return err_sys(err, -r, "read %s", SYSFS_MEMORY "block_size_bytes");
 	errno = 0;
 	size = strtoull(buf_str(&text), &end, 16);
-	if (errno || end == buf_str(&text) || (*end && *end != '\n'))
+	/* strtoull would take a sign and spaces. */
+	if (errno || !isxdigit((unsigned char)*buf_str(&text)) || (*end && *end != '\n'))
 		return err_set(err, EINVAL, "Invalid block size");
 	*ret = size;
 	return 0;
@@ -153,4 +155,26 @@ void rpc_reseed_random_dev(struct ttrpc_call *call, const ProtobufCMessage *mess
 		rpc_fail(call, &err);
 	else
 		ttrpc_call_reply(call, NULL);
+}
+
+/* As upstream's agent answers in builds without policies: a host that asks for one must not go on. */
+void rpc_set_policy(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	struct err err = ERR_INIT;
+
+	(void)message, (void)user;
+	err_status(
+		&err, EOPNOTSUPP, WIRE_NOT_FOUND, "/grpc.AgentService/SetPolicy is not supported");
+	rpc_fail(call, &err);
+}
+
+/* MemAgentMemcgSet, MemAgentCompactSet: as where mem-agent is not switched on. */
+void rpc_mem_agent(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	struct err err = ERR_INIT;
+
+	(void)message, (void)user;
+	err_status(&err, EOPNOTSUPP, WIRE_INTERNAL, "%s: mem-agent is disabled",
+		ttrpc_call_method(call)->method);
+	rpc_fail(call, &err);
 }

@@ -15,11 +15,11 @@
 
 #include "agent/agent.h"
 #include "agent/container.h"
+#include "agent/modprobe.h"
 #include "agent/rpc.h"
 #include "agent/span.h"
 #include "base/log.h"
 #include "base/path.h"
-#include "linux/modules.h"
 #include "linux/mountfd.h"
 #include "linux/namespace.h"
 #include "wire/status.h"
@@ -57,29 +57,6 @@ static const Grpc__CreateSandboxRequest *request_of(const struct agent *agent)
 	return (const Grpc__CreateSandboxRequest *)ttrpc_call_request(agent->sandbox.call);
 }
 
-/*
- * This guest has no modprobe, and its modules were loaded at boot and then removed with the
- * initramfs: a module is there or it is not.
- */
-static int check_modules(const Grpc__CreateSandboxRequest *request, struct err *err)
-{
-	for (size_t i = 0; i < request->n_kernel_modules; i++) {
-		const Grpc__KernelModule *m = request->kernel_modules[i];
-		const char *name = rpc_str(m->name);
-
-		if (!*name)
-			return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
-				"a kernel module without a name");
-		if (!modules_is_loaded(name))
-			return err_set(err, ENOENT, "kernel module %s is not in this guest", name);
-		if (m->n_parameters > 0)
-			return err_set(err, EBUSY,
-				"kernel module %s is loaded already: no parameters can be given",
-				name);
-	}
-	return 0;
-}
-
 static int check_create(
 	const struct agent *agent, const Grpc__CreateSandboxRequest *request, struct err *err)
 {
@@ -92,7 +69,7 @@ static int check_create(
 	if (*rpc_str(request->guest_hook_path) && request->guest_hook_path[0] != '/')
 		return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
 			"guest_hook_path \"%.256s\" is not absolute", request->guest_hook_path);
-	return check_modules(request, err);
+	return modprobe_check(request->kernel_modules, request->n_kernel_modules, err);
 }
 
 /* Makes a file that holds the calling process's namespace. */
@@ -139,6 +116,9 @@ static int prepare(void *data, struct job_report *report, struct err *err)
 	r = path_mkdir(run_dir, 0711);
 	if (r < 0)
 		return err_sys(err, -r, "mkdir %s", run_dir);
+	r = modprobe_load(request->kernel_modules, request->n_kernel_modules, err);
+	if (r < 0)
+		return r;
 	r = make_namespaces(run_dir, rpc_str(request->hostname), err);
 	if (r < 0)
 		return r;
