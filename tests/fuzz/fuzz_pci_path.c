@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <string.h>
+
+#include "agent/device/want.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1), again[PCI_ADDRESS_SIZE], words[DEVICE_TEXT_SIZE];
+	struct pci_address address, same;
+	struct device_want want;
+
+	if (!text)
+		return 0;
+	if (size > 0)
+		memcpy(text, data, size);
+	text[size] = '\0';
+	if (device_want_pci(DEVICE_BLOCK_PCI, text, &want, NULL) == 0) {
+		assert(want.pci.n > 0 && want.pci.n <= PCI_PATH_MAX);
+		assert(want.pci.root == 0 || want.pci.root >= 0x20);
+		for (size_t i = 0; i < want.pci.n; i++)
+			assert(want.pci.at[i].slot < 32 && want.pci.at[i].function < 8);
+		device_want_format(&want, words);
+	}
+	if (device_want_scsi(text, &want, NULL) == 0)
+		device_want_format(&want, words);
+	if (device_want_named(text, &want, NULL) == 0)
+		assert(!strchr(want.name, '/') && want.name[0] != '.');
+	if (pci_address_parse(text, &address) == 0) {
+		pci_address_format(address, again);
+		assert(strcasecmp(text, again) == 0);
+		assert(pci_address_parse(again, &same) == 0);
+		assert(memcmp(&address, &same, sizeof(same)) == 0);
+	}
+	free(text);
+	return 0;
+}
