@@ -121,6 +121,7 @@ static int set_up(struct agent *agent, struct err *err)
 {
 	int r = loop_new(&agent->loop);
 
+	hotplug_init(&agent->hotplug, agent->loop, "/sys", agent->options->hotplug_timeout_ns);
 	if (r < 0)
 		return err_sys(err, -r, "event loop");
 	r = open_log(agent, err);
@@ -232,6 +233,7 @@ void agent_free(struct agent *agent)
 	sandbox_fini(&agent->sandbox);
 	passfd_close(agent->passfd);
 	console_close(agent->console);
+	hotplug_fini(&agent->hotplug);
 	source_free(agent->sigterm);
 	source_free(agent->sigint);
 	source_free(agent->flush_timer);

@@ -6,6 +6,7 @@
  * It serves until the sandbox has been destroyed, or, when it is not PID 1, until SIGTERM or
  * SIGINT.
  */
+#include "agent/device/hotplug.h"
 #include "agent/options.h"
 #include "agent/reaper.h"
 #include "agent/sandbox.h"
@@ -58,8 +59,9 @@ struct agent {
 	struct ttrpc_server *server;
 	struct ttrpc_method *methods; /* owned: what the server serves */
 	struct sandbox sandbox;
-	struct list call_jobs; /* calls that jobs answer (call_job.c) */
-	struct scrape *scrape; /* GetMetrics at work (rpc_metrics.c), or NULL */
+	struct list call_jobs;	/* calls that jobs answer (call_job.c) */
+	struct hotplug hotplug; /* who waits for devices */
+	struct scrape *scrape;	/* GetMetrics at work (rpc_metrics.c), or NULL */
 	uint64_t n_scrapes;
 	struct source *sigterm, *sigint, *flush_timer;
 	bool is_init;	   /* PID 1 of the guest */

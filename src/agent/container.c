@@ -96,6 +96,8 @@ void container_free(struct container *c)
 	if (c->id && map_find(containers, c->id) == c)
 		(void)map_remove(containers, c->id);
 	operation_forget_all(c);
+	attach_cancel(c->attach);
+	device_set_fini(&c->devices);
 	oom_watch_free(c->oom);
 	free_execs(c);
 	process_free(c->init);
@@ -315,6 +317,7 @@ void container_remove(struct container *c, struct container_removal *removal)
 		return;
 	switch (c->state) {
 	case CONTAINER_PREPARING:
+		attach_cancel(take_ptr(&c->attach));
 		/* Its end calls us again. */
 		if (c->job) {
 			job_kill(c->job);

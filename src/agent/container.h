@@ -5,7 +5,8 @@
  * removal.
  *
  *	state      what is under way                      what container_remove does
- *	PREPARING  job: storages, root bind mount         job_kill, then tear down
+ *	PREPARING  waiting for devices                    attach_cancel, then tear down
+ *	           then job: storages, root bind mount    job_kill, then tear down
  *	LAUNCHING  launch: cgroup, namespaces, init       launch_cancel, then tear down
  *	CREATED    nothing; init waits for its release    launch_cancel, then tear down
  *	STARTING   release: init becomes the program      launch_cancel, then tear down
@@ -21,6 +22,7 @@
  */
 #include "agent/agent.h"
 #include "agent/container/launch.h"
+#include "agent/device/attach.h"
 #include "agent/job.h"
 #include "agent/oom.h"
 #include "agent/process.h"
@@ -59,6 +61,8 @@ struct container {
 	struct process *init; /* owned; NULL once its exit has been waited for */
 	struct map execs;     /* owned struct exec (exec.h), by exec id */
 	bool has_poststart, has_poststop; /* hooks, perhaps (container_hooks.h) */
+	struct attach *attach;		  /* PREPARING: its devices are waited for */
+	struct device_set devices;	  /* what was found; borrows from the creating request */
 	struct job *job;		  /* PREPARING, POSTSTART, REMOVING */
 	struct launch *launch;		  /* LAUNCHING to STARTING */
 	struct list operations;		  /* struct operation: pause, resume, update, kill */

@@ -2,8 +2,8 @@
 /*
  * CreateContainer: from the request to a container whose init waits to be released.
  *
- *	streams -> check -> container_new -> job: prepare() -> on_prepared -> launch -> on_launched
- *	-> reply
+ *	streams -> check -> container_new -> attach: its devices are waited for -> on_attached
+ *	-> job: prepare() -> on_prepared -> launch -> on_launched -> reply
  *
  * Whatever fails, and a client that gives up or leaves, ends in container_remove(), which undoes
  * what was done so far and then fails the call with the reason noted in the container.
@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "agent/container_hooks.h"
+#include "agent/device/spec.h"
 #include "agent/rpc.h"
 #include "agent/span.h"
 #include "base/io.h"
@@ -29,6 +30,7 @@ struct launch_spec {
 	Grpc__Linux linux_part;
 	Grpc__LinuxNamespace **namespaces; /* owned; borrows its entries */
 	Grpc__LinuxNamespace pid_namespace;
+	struct device_spec devices;
 };
 
 static const Grpc__CreateContainerRequest *request_of(const struct container *c)
@@ -44,17 +46,20 @@ static int not_supported(struct err *err, const char *what)
 static int check_request(
 	const struct agent *agent, const Grpc__CreateContainerRequest *request, struct err *err)
 {
+	int r;
+
 	if (agent->sandbox.state == SANDBOX_CREATING || agent->sandbox.state == SANDBOX_DESTROYING)
 		return err_status(err, EBUSY, WIRE_FAILED_PRECONDITION, "the sandbox is being %s",
 			agent->sandbox.state == SANDBOX_CREATING ? "created" : "destroyed");
 	if (!request->oci)
 		return err_set(
 			err, EINVAL, "container %s: no OCI spec", rpc_str(request->container_id));
-	if (request->n_devices > 0)
-		return not_supported(err, "devices");
 	if (request->n_shared_mounts > 0)
 		return not_supported(err, "shared_mounts");
-	return launch_check_spec(request->oci, err);
+	r = launch_check_spec(request->oci, err);
+	return r < 0 ? r
+		     : device_requests_check(
+			       request->devices, request->n_devices, request->oci->linux, err);
 }
 
 /* The root as the spec names it, which must not lead elsewhere by a link. */
@@ -228,7 +233,11 @@ static int launch(struct container *c, struct err *err)
 	int r = build_spec(c, &s, ns_fds, err);
 
 	if (r == 0)
+		r = device_spec_apply(&c->devices, &s.linux_part, &s.devices, err);
+	if (r == 0)
 		r = start_launch(c, &s, ns_fds, err);
+	device_set_fini(&c->devices);
+	device_spec_fini(&s.devices);
 	free(s.namespaces);
 	return r;
 }
@@ -252,6 +261,48 @@ static void on_prepared(void *data, const struct err *err, uint32_t n_steps)
 	/* Killed when it had just finished, or what follows fails at once. */
 	if (err_is_set(&c->failure) || !list_is_empty(&c->removals) || launch(c, &c->failure) < 0)
 		container_remove(c, NULL);
+}
+
+static int start_preparing(struct container *c, struct err *err)
+{
+	struct job_config job = {
+		.name = "prepare container", .run = prepare, .done = on_prepared, .data = c};
+
+	return job_start(c->agent->reaper, &job, &c->job, err);
+}
+
+static void on_attached(void *data, struct device_set *found, const struct err *err)
+{
+	struct container *c = data;
+
+	c->attach = NULL;
+	if (found)
+		c->devices = *found;
+	if (err)
+		c->failure = *err;
+	else
+		span_call("wait for devices", c->id, c->create_call);
+	if (err || start_preparing(c, &c->failure) < 0)
+		container_remove(c, NULL);
+}
+
+/* Most containers have none to wait for. */
+static int attach_and_prepare(
+	struct container *c, const Grpc__CreateContainerRequest *request, struct err *err)
+{
+	struct attach_config config = {
+		.hotplug = &c->agent->hotplug,
+		.reaper = c->agent->reaper,
+		.devices = request->devices,
+		.n_devices = request->n_devices,
+		.storages = request->storages,
+		.set = &c->storages,
+		.done = on_attached,
+		.data = c,
+	};
+	int r = attach_start(&config, &c->attach, err);
+
+	return r < 0 || c->attach ? r : start_preparing(c, err);
 }
 
 static void on_cancel(void *data)
@@ -288,15 +339,13 @@ static int start(struct container *c, const Grpc__CreateContainerRequest *reques
 		.data = c,
 		.owner = c,
 	};
-	struct job_config job = {
-		.name = "prepare container", .run = prepare, .done = on_prepared, .data = c};
 	struct storage_owner owner = {.run_dir = agent->options->run_dir, .container_id = c->id};
 	int r = process_new(agent->loop, agent->reaper, &init, &c->init, err);
 
 	if (r == 0)
 		r = storages_acquire(&agent->sandbox.storages, request->storages,
 			request->n_storages, &owner, &c->storages, err);
-	return r < 0 ? r : job_start(agent->reaper, &job, &c->job, err);
+	return r < 0 ? r : attach_and_prepare(c, request, err);
 }
 
 static void create(struct ttrpc_call *call, struct passfd_streams *streams, void *user)

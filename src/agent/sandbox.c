@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CreateSandbox: check -> job: prepare() -> on_prepared -> reply. What fails is undone by a second
- * job, and the agent is as before.
+ * CreateSandbox: check -> attach: its storages' devices are waited for -> job: prepare()
+ * -> on_prepared -> reply. What fails is undone by a second job, and the agent is as before.
  *
  * DestroySandbox: container_remove() for all at once; the last to be gone starts a job that undoes
  * what CreateSandbox did; then the reply, and the agent stops.
@@ -43,6 +43,7 @@ void sandbox_fini(struct sandbox *s)
 {
 	while (s->containers.n_entries > 0)
 		container_free(s->containers.entries[0].value);
+	attach_cancel(s->attach);
 	map_fini(&s->containers);
 	oom_queue_fini(&s->oom);
 	storages_forget(&s->storages, &s->own_storages);
@@ -266,11 +267,49 @@ static int keep_names(struct sandbox *s, const Grpc__CreateSandboxRequest *reque
 	return 0;
 }
 
-static int start_create(
-	struct agent *agent, const Grpc__CreateSandboxRequest *request, struct err *err)
+static int start_preparing(struct agent *agent, struct err *err)
 {
 	struct job_config job = {
 		.name = "create sandbox", .run = prepare, .done = on_prepared, .data = agent};
+
+	return job_start(agent->reaper, &job, &agent->sandbox.job, err);
+}
+
+static void on_attached(void *data, struct device_set *found, const struct err *err)
+{
+	struct agent *agent = data;
+	struct err failure = ERR_INIT;
+
+	agent->sandbox.attach = NULL;
+	if (found)
+		device_set_fini(found);
+	if (!err && start_preparing(agent, &failure) < 0)
+		err = &failure;
+	if (!err)
+		return;
+	note_failure(&agent->sandbox, err);
+	start_tear_down(agent);
+}
+
+static int attach_and_prepare(
+	struct agent *agent, const Grpc__CreateSandboxRequest *request, struct err *err)
+{
+	struct attach_config config = {
+		.hotplug = &agent->hotplug,
+		.reaper = agent->reaper,
+		.storages = request->storages,
+		.set = &agent->sandbox.own_storages,
+		.done = on_attached,
+		.data = agent,
+	};
+	int r = attach_start(&config, &agent->sandbox.attach, err);
+
+	return r < 0 || agent->sandbox.attach ? r : start_preparing(agent, err);
+}
+
+static int start_create(
+	struct agent *agent, const Grpc__CreateSandboxRequest *request, struct err *err)
+{
 	struct storage_owner owner = {.run_dir = agent->options->run_dir};
 	struct sandbox *s = &agent->sandbox;
 	int r = check_create(agent, request, err);
@@ -282,7 +321,7 @@ static int start_create(
 		r = storages_acquire(&s->storages, request->storages, request->n_storages, &owner,
 			&s->own_storages, err);
 	if (r == 0)
-		r = job_start(agent->reaper, &job, &s->job, err);
+		r = attach_and_prepare(agent, request, err);
 	if (r == 0)
 		return 0;
 	storages_leave(&s->own_storages);

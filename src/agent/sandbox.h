@@ -4,6 +4,7 @@
  * The sandbox: what its containers share. There is one per agent, from CreateSandbox to
  * DestroySandbox; containers may be created before it too (they then share nothing).
  */
+#include "agent/device/attach.h"
 #include "agent/job.h"
 #include "agent/oom.h"
 #include "agent/storages.h"
@@ -29,6 +30,7 @@ struct sandbox {
 	uint32_t n_begun; /* mounts of own_storages that may need undoing */
 	/* Owned; -1: not shared. The pid namespace is that of the first container. */
 	int ipc_ns_fd, uts_ns_fd, pid_ns_fd;
+	struct attach *attach;	 /* while being created: its storages' devices are waited for */
 	struct job *job;	 /* while being created, and at the end of being destroyed */
 	struct ttrpc_call *call; /* that CreateSandbox or DestroySandbox; NULL: none */
 	struct err failure;	 /* the first one of it */

@@ -15,6 +15,10 @@ static const struct storage_driver *const drivers[] = {
 	&storage_local,
 	&storage_ephemeral,
 	&storage_overlayfs,
+	&storage_blk,
+	&storage_scsi,
+	&storage_mmioblk,
+	&storage_nvdimm,
 };
 
 char **storage_driver_names(size_t *ret_n)
@@ -55,33 +59,11 @@ int storage_check(const Grpc__Storage *s, const struct storage_owner *owner,
 	return r;
 }
 
-int storage_find_source(
-	const struct storage_driver *driver, const Grpc__Storage *s, char **ret, struct err *err)
-{
-	char *copy;
-
-	if (driver->find_source)
-		return driver->find_source(s, ret, err);
-	copy = strdup(s->source);
-	if (!copy)
-		return err_sys(err, ENOMEM, "storage source");
-	*ret = copy;
-	return 0;
-}
-
 int storage_mount(const struct storage_driver *driver, const Grpc__Storage *s,
 	const struct storage_owner *owner, struct err *err)
 {
-	auto_free char *source = NULL;
-	int r;
+	int r = driver->mount ? driver->mount(s, owner, err) : storage_mount_fs(s, s->source, err);
 
-	if (driver->mount) {
-		r = driver->mount(s, owner, err);
-	} else {
-		r = storage_find_source(driver, s, &source, err);
-		if (r == 0)
-			r = storage_mount_fs(s, source, err);
-	}
 	return r < 0 ? err_wrap(err, "storage %s", s->mount_point) : 0;
 }
 

@@ -8,6 +8,8 @@
  *	local           a directory of the guest
  *	ephemeral       a file system in the guest's memory
  *	overlayfs       an overlay of directories
+ *	blk, scsi, mmioblk, nvdimm
+ *			a file system on a disk, which is waited for
  *
  * What a driver is, and how one is added: storage/driver.h. Which storages there are and for whom:
  * storages.h.
@@ -24,7 +26,8 @@ const struct storage_driver *storage_find_driver(const char *name);
 /* What can be said against a request before anything is done; also finds its driver. */
 int storage_check(const Grpc__Storage *s, const struct storage_owner *owner,
 	const struct storage_driver **ret, struct err *err) must_check;
-/* Blocks: for jobs. Makes the mount point with its parents. */
+/* Blocks: for jobs. Makes the mount point with its parents. The device has been found: s->source is
+ * its node. */
 int storage_mount(const struct storage_driver *driver, const Grpc__Storage *s,
 	const struct storage_owner *owner, struct err *err) must_check;
 /* Blocks: for jobs. 0 also when nothing is mounted there; removes the mount point if it is an empty

@@ -140,6 +140,8 @@ void storages_forget(struct map *map, struct storage_set *set)
 	for (size_t i = 0; i < set->n_uses; i++)
 		if (set->uses[i].own)
 			storage_free(map_remove(map, set->uses[i].storage->mount_point));
+	for (size_t i = 0; i < set->n_uses; i++)
+		free(set->uses[i].source);
 	free(set->uses);
 	*set = (struct storage_set){0};
 }
@@ -156,12 +158,15 @@ int storages_mount(const struct storage_set *set, Grpc__Storage **list, struct j
 {
 	for (size_t i = 0; i < set->n_uses; i++) {
 		const struct storage *s = set->uses[i].storage;
+		Grpc__Storage found = *list[i];
 		int r;
 
 		if (!set->uses[i].own)
 			continue;
+		if (set->uses[i].source)
+			found.source = set->uses[i].source;
 		job_report_step(report);
-		r = storage_mount(s->driver, list[i], &s->owner, err);
+		r = storage_mount(s->driver, &found, &s->owner, err);
 		if (r < 0) {
 			job_report_step_back(report);
 			return r;

@@ -9,6 +9,7 @@
  * jobs: the set that is to do it owns the storage meanwhile, and others are refused it.
  *
  *	storages_acquire(map, list, n, owner, &set)  count, own what has to be mounted
+ *	attach_start(...)                         wait for the devices of those (device/attach.h)
  *	job: storages_mount(&set, list, report)
  *	storages_settle(&set)                     mounted: owned by nobody
  *	...
@@ -42,7 +43,8 @@ struct storage_set {
 	struct storage_use {
 		struct storage *storage; /* borrowed from the map */
 		bool own;
-	} * uses; /* owned, in mount order */
+		char *source; /* owned: the node of its device (device/attach.h), or NULL */
+	} * uses;	      /* owned, in mount order */
 	size_t n_uses;
 };
 

@@ -9,6 +9,7 @@
  * a mount works from the mount point and its owner alone.
  */
 #include "agent.pb-c.h"
+#include "agent/device/want.h"
 #include "base/err.h"
 
 /* Who a storage was first asked for by. */
@@ -26,9 +27,10 @@ struct storage_driver {
 	/* What can be said against a request before anything is done; driver and mount point have
 	 * been looked at. NULL: storage_check_fs(). */
 	int (*check)(const Grpc__Storage *s, const struct storage_owner *owner, struct err *err);
-	/* Waits for the device that s names, and returns what to give to mount(2) as the source; ret
-	 * is owned by the caller. NULL: that is s->source. */
-	int (*find_source)(const Grpc__Storage *s, char **ret, struct err *err);
+	/* The device that the source of a checked storage names: 1 and what has to be waited for; its
+	 * node is the source of what is mounted then. 0, or NULL: the source is taken as it is. On
+	 * the loop. */
+	int (*want_device)(const Grpc__Storage *s, struct device_want *ret, struct err *err);
 	/* Leaves nothing behind when it fails. NULL: storage_mount_fs() of the source. */
 	int (*mount)(const Grpc__Storage *s, const struct storage_owner *owner, struct err *err);
 	/* Also after a mount that was killed half-way, or never begun. NULL: storage_unmount_fs(). */
@@ -37,7 +39,5 @@ struct storage_driver {
 
 extern const struct storage_driver storage_virtio_fs, storage_9p, storage_bind, storage_local,
 	storage_ephemeral, storage_overlayfs;
-
-/* The driver's own, or the source as it was sent. For jobs. */
-int storage_find_source(const struct storage_driver *driver, const Grpc__Storage *s, char **ret,
-	struct err *err) must_check;
+/* block.c */
+extern const struct storage_driver storage_blk, storage_scsi, storage_mmioblk, storage_nvdimm;

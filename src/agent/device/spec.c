@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/device/spec.h"
+
+#include <string.h>
+
+#include "agent/rpc.h"
+#include "wire/status.h"
+
+static char type_block[] = "b", type_char[] = "c", access_all[] = "rwm";
+
+/* One device of the host, as the spec lists it, and what it is in the guest. */
+struct change {
+	const Grpc__LinuxDevice *host;
+	const struct device_found *guest;
+};
+
+void device_spec_fini(struct device_spec *s)
+{
+	free(s->devices);
+	free(s->device_list);
+	free(s->rules);
+	free(s->rule_list);
+	*s = (struct device_spec){.devices = NULL};
+}
+
+static bool is_block(const char *type)
+{
+	return strcmp(rpc_str(type), "b") == 0;
+}
+
+static bool is_same_host(const Grpc__LinuxDevice *a, const Grpc__LinuxDevice *b)
+{
+	return is_block(a->type) == is_block(b->type) && a->major == b->major &&
+	       a->minor == b->minor;
+}
+
+static bool is_same_guest(const struct device_found *a, const struct device_found *b)
+{
+	return a->type == b->type && a->major == b->major && a->minor == b->minor;
+}
+
+static int check_conflicts(const struct change *changes, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (is_same_host(changes[i].host, changes[j].host) &&
+				!is_same_guest(changes[i].guest, changes[j].guest))
+				return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
+					"devices %s and %s are one on the host and two in the "
+					"guest",
+					changes[j].host->path, changes[i].host->path);
+	return 0;
+}
+
+static int find_changes(
+	const struct device_set *set, const Grpc__Linux *l, struct change *ret, struct err *err)
+{
+	for (size_t i = 0; i < set->n_updates; i++) {
+		const char *path = set->updates[i].request->container_path;
+
+		ret[i].guest = &set->updates[i].found;
+		for (size_t j = 0; j < l->n_devices; j++)
+			if (strcmp(rpc_str(l->devices[j]->path), path) == 0)
+				ret[i].host = l->devices[j];
+		if (!ret[i].host)
+			return err_set(err, ENOENT, "device %s: the spec has no such device", path);
+	}
+	return check_conflicts(ret, set->n_updates, err);
+}
+
+static void put_device(const struct change *c, Grpc__LinuxDevice *to)
+{
+	*to = *c->host;
+	to->type = c->guest->type == 'b' ? type_block : type_char;
+	to->has_major = to->has_minor = 1;
+	to->major = c->guest->major;
+	to->minor = c->guest->minor;
+}
+
+static int put_devices(
+	const struct change *changes, size_t n, Grpc__Linux *l, struct device_spec *s)
+{
+	s->devices = calloc(n, sizeof(*s->devices));
+	s->device_list = calloc(l->n_devices, sizeof(*s->device_list));
+	if (!s->devices || !s->device_list)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->n_devices; i++)
+		s->device_list[i] = l->devices[i];
+	for (size_t i = 0; i < n; i++) {
+		put_device(&changes[i], &s->devices[i]);
+		for (size_t j = 0; j < l->n_devices; j++)
+			if (l->devices[j] == changes[i].host)
+				s->device_list[j] = &s->devices[i];
+	}
+	l->devices = s->device_list;
+	return 0;
+}
+
+static void set_rule(Grpc__LinuxDeviceCgroup *rule, const struct device_found *guest)
+{
+	rule->type = guest->type == 'b' ? type_block : type_char;
+	rule->has_major = rule->has_minor = 1;
+	rule->major = guest->major;
+	rule->minor = guest->minor;
+}
+
+static bool is_rule_of(const Grpc__LinuxDeviceCgroup *rule, const Grpc__LinuxDevice *d)
+{
+	const char *type = rpc_str(rule->type);
+
+	return (strcmp(type, "b") == 0 || strcmp(type, "c") == 0) &&
+	       is_block(type) == is_block(d->type) && rule->has_major && rule->has_minor &&
+	       rule->major == d->major && rule->minor == d->minor;
+}
+
+static void put_rule(const struct change *changes, size_t n, const Grpc__LinuxDeviceCgroup *rule,
+	Grpc__LinuxDeviceCgroup *to)
+{
+	*to = *rule;
+	for (size_t i = 0; i < n; i++)
+		if (is_rule_of(rule, changes[i].host)) {
+			set_rule(to, changes[i].guest);
+			return;
+		}
+}
+
+/*
+ * And each device is allowed. Without rules the devices that are listed are what a container may
+ * use (container/device_policy.h): then there is nothing to add.
+ */
+static int put_rules(const struct change *changes, size_t n, Grpc__Linux *l, struct device_spec *s)
+{
+	size_t n_rules = l->resources ? l->resources->n_devices : 0;
+
+	if (n_rules == 0)
+		return 0;
+	s->rules = calloc(n_rules + n, sizeof(*s->rules));
+	s->rule_list = calloc(n_rules + n, sizeof(*s->rule_list));
+	if (!s->rules || !s->rule_list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_rules; i++)
+		put_rule(changes, n, l->resources->devices[i], &s->rules[i]);
+	for (size_t i = 0; i < n; i++) {
+		Grpc__LinuxDeviceCgroup *rule = &s->rules[n_rules + i];
+
+		*rule = (Grpc__LinuxDeviceCgroup)GRPC__LINUX_DEVICE_CGROUP__INIT;
+		rule->has_allow = rule->allow = 1;
+		rule->access = access_all;
+		set_rule(rule, changes[i].guest);
+	}
+	for (size_t i = 0; i < n_rules + n; i++)
+		s->rule_list[i] = &s->rules[i];
+	s->resources = *l->resources;
+	s->resources.devices = s->rule_list;
+	s->resources.n_devices = n_rules + n;
+	l->resources = &s->resources;
+	return 0;
+}
+
+int device_spec_apply(
+	const struct device_set *set, Grpc__Linux *l, struct device_spec *ret, struct err *err)
+{
+	auto_free struct change *changes = calloc(set->n_updates + 1, sizeof(*changes));
+	int r;
+
+	*ret = (struct device_spec){.devices = NULL};
+	if (!changes)
+		return err_sys(err, ENOMEM, "devices");
+	if (set->n_updates == 0)
+		return 0;
+	r = find_changes(set, l, changes, err);
+	if (r < 0)
+		return r;
+	r = put_devices(changes, set->n_updates, l, ret);
+	if (r == 0)
+		r = put_rules(changes, set->n_updates, l, ret);
+	return r < 0 ? err_sys(err, -r, "devices") : 0;
+}

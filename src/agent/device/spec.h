@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * A spec says which devices a container gets as the host knows them; in the guest they have other
+ * numbers, in the list of devices and in the cgroup's rules.
+ *
+ * All changes are made at once and on the host's numbers, so that a device that becomes 8:16 is not
+ * taken for the one that was 8:16. Block and character devices are told apart (spec/regressions.md
+ * 13).
+ */
+#include "agent/device/request.h"
+
+/* What the changed parts of a Grpc__Linux are made of. A zeroed one is empty. */
+struct device_spec {
+	Grpc__LinuxDevice *devices, **device_list; /* owned */
+	Grpc__LinuxResources resources;
+	Grpc__LinuxDeviceCgroup *rules, **rule_list; /* owned */
+};
+
+/*
+ * Puts the found devices into l, a copy whose parts are not its own: changed lists are those of
+ * ret, which must outlive l's use. -EINVAL: one device of the host is to become two.
+ */
+int device_spec_apply(const struct device_set *set, Grpc__Linux *l, struct device_spec *ret,
+	struct err *err) must_check;
+void device_spec_fini(struct device_spec *s);
