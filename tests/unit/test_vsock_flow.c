@@ -9,181 +9,159 @@
 
 #include "vsock_guest.h"
 
-static struct guest g;
-
-static int setup_empty(void **state)
-{
-	(void)state;
-	guest_init(&g, VQ_F_EVENT_IDX);
-	return 0;
-}
-
-static int setup(void **state)
-{
-	setup_empty(state);
-	guest_post(&g, GUEST_QUEUE_SIZE);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	guest_fini(&g);
-	return 0;
-}
-
 static void a_slow_reader_gets_every_byte(void **state)
 {
+	struct guest *g = *state;
 	struct vsock_header h;
 	uint32_t port, len = VSOCK_BUF_LARGE;
-	int fd = guest_open_from_host(&g, 1024, &port);
+	int fd = guest_open_from_host(g, 1024, &port);
 
-	(void)state;
-	guest_fill(&g, 1024, port, len);
-	guest_run(&g);
-	while (guest_receive(&g, &h, NULL))
+	guest_fill(g, 1024, port, len);
+	guest_run(g);
+	while (guest_receive(g, &h, NULL))
 		assert_int_equal(h.op, VSOCK_OP_CREDIT_UPDATE);
 	assert_true(h.fwd_cnt < len);
-	host_expect_filled(&g, fd, len);
-	guest_send_op(&g, VSOCK_OP_CREDIT_REQUEST, 1024, port);
-	guest_expect(&g, VSOCK_OP_CREDIT_UPDATE, &h);
+	host_expect_filled(g, fd, len);
+	guest_send_op(g, VSOCK_OP_CREDIT_REQUEST, 1024, port);
+	guest_expect(g, VSOCK_OP_CREDIT_UPDATE, &h);
 	assert_int_equal(h.fwd_cnt, len);
 	close(fd);
 }
 
 static void bytes_beyond_credit_reset(void **state)
 {
+	struct guest *g = *state;
 	uint32_t port;
-	int fd = guest_open_from_host(&g, 1024, &port);
+	int fd = guest_open_from_host(g, 1024, &port);
 	struct vsock_header h = {0};
 
-	(void)state;
 	for (unsigned i = 0; i < 64 && h.op != VSOCK_OP_RST; i++) {
-		guest_fill(&g, 1024, port, 64 << 10);
-		while (h.op != VSOCK_OP_RST && guest_receive(&g, &h, NULL))
+		guest_fill(g, 1024, port, 64 << 10);
+		while (h.op != VSOCK_OP_RST && guest_receive(g, &h, NULL))
 			assert_true(h.op == VSOCK_OP_CREDIT_UPDATE || h.op == VSOCK_OP_RST);
 	}
 	assert_int_equal(h.op, VSOCK_OP_RST);
-	assert_int_equal(vsock_n_conns(g.dev), 0);
+	assert_int_equal(vsock_n_conns(g->dev), 0);
 	close(fd);
 	/* In one packet, larger than any credit. */
-	fd = guest_open_from_guest(&g, 7, 8);
+	fd = guest_open_from_guest(g, 7, 8);
 	{
 		static uint8_t big[VSOCK_BUF_LARGE + 1];
 
-		guest_send_bytes(&g, 7, 8, big, sizeof(big));
+		guest_send_bytes(g, 7, 8, big, sizeof(big));
 	}
-	guest_expect(&g, VSOCK_OP_RST, NULL);
-	host_expect_end(&g, fd);
+	guest_expect(g, VSOCK_OP_RST, NULL);
+	host_expect_end(g, fd);
 	close(fd);
+}
+
+/* The guest's program writes and exits; the reader has not begun. */
+static void write_and_exit(struct guest *g, uint32_t port, uint32_t len)
+{
+	struct vsock_header h;
+
+	guest_fill(g, 1024, port, len);
+	while (guest_receive(g, &h, NULL))
+		;
+	guest_send_shutdown(g, 1024, port, VSOCK_SHUTDOWN_BOTH);
+	guest_expect(g, VSOCK_OP_SHUTDOWN, &h);
+	assert_int_equal(h.flags, VSOCK_SHUTDOWN_SEND);
 }
 
 static void closing_does_not_lose_what_waits(void **state)
 {
-	struct vsock_header h;
+	struct guest *g = *state;
 	uint32_t port, len = VSOCK_BUF_LARGE;
-	int fd = guest_open_from_host(&g, 1024, &port), again;
+	int fd = guest_open_from_host(g, 1024, &port), again;
 
-	(void)state;
-	guest_fill(&g, 1024, port, len);
-	while (guest_receive(&g, &h, NULL))
-		;
-	/* The guest's program exits; the reader has not begun. */
-	guest_send_shutdown(&g, 1024, port, VSOCK_SHUTDOWN_BOTH);
-	guest_expect(&g, VSOCK_OP_SHUTDOWN, &h);
-	assert_int_equal(h.flags, VSOCK_SHUTDOWN_SEND);
-	guest_expect_nothing(&g);
-	assert_int_equal(vsock_n_conns(g.dev), 1);
+	write_and_exit(g, port, len);
+	guest_expect_nothing(g);
+	assert_int_equal(vsock_n_conns(g->dev), 1);
 	/* Linux gives up waiting for our RST after eight seconds and sends its own. */
-	guest_send_op(&g, VSOCK_OP_RST, 1024, port);
-	assert_int_equal(vsock_n_conns(g.dev), 1);
+	guest_send_op(g, VSOCK_OP_RST, 1024, port);
+	assert_int_equal(vsock_n_conns(g->dev), 1);
 	/* To the guest the ports are free. */
-	again = guest_open_from_guest(&g, 1024, port);
-	guest_send_bytes(&g, 1024, port, "new", 3);
+	again = guest_open_from_guest(g, 1024, port);
+	guest_send_bytes(g, 1024, port, "new", 3);
 	host_expect(again, "new");
-	host_expect_filled(&g, fd, len);
-	host_expect_end(&g, fd);
-	assert_int_equal(vsock_n_conns(g.dev), 1);
-	guest_expect_nothing(&g);
+	host_expect_filled(g, fd, len);
+	host_expect_end(g, fd);
+	assert_int_equal(vsock_n_conns(g->dev), 1);
+	guest_expect_nothing(g);
 	close(again);
 	close(fd);
 }
 
 static void closing_waits_for_the_reader_then_resets(void **state)
 {
+	struct guest *g = *state;
 	struct vsock_header h;
 	uint32_t port, len = VSOCK_BUF_LARGE;
-	int fd = guest_open_from_host(&g, 1024, &port);
+	int fd = guest_open_from_host(g, 1024, &port);
 
-	(void)state;
-	guest_fill(&g, 1024, port, len);
-	while (guest_receive(&g, &h, NULL))
-		;
-	guest_send_shutdown(&g, 1024, port, VSOCK_SHUTDOWN_BOTH);
-	guest_expect(&g, VSOCK_OP_SHUTDOWN, &h);
-	assert_int_equal(h.flags, VSOCK_SHUTDOWN_SEND);
-	host_expect_filled(&g, fd, len);
-	guest_run(&g);
+	write_and_exit(g, port, len);
+	host_expect_filled(g, fd, len);
+	guest_run(g);
 	do
-		assert_true(guest_receive(&g, &h, NULL));
+		assert_true(guest_receive(g, &h, NULL));
 	while (h.op == VSOCK_OP_CREDIT_UPDATE);
 	assert_int_equal(h.op, VSOCK_OP_RST);
-	host_expect_end(&g, fd);
-	assert_int_equal(vsock_n_conns(g.dev), 0);
+	host_expect_end(g, fd);
+	assert_int_equal(vsock_n_conns(g->dev), 0);
 	close(fd);
 }
 
 static void the_host_sends_no_more_than_the_guest_takes(void **state)
 {
+	struct guest *g = *state;
 	static uint8_t bytes[8192];
 	struct vsock_header h, request;
-	int fd = guest_client(&g, "CONNECT 5\n");
+	int fd = guest_client(g, "CONNECT 5\n");
 	struct vsock_header update;
 
-	(void)state;
-	guest_expect(&g, VSOCK_OP_REQUEST, &request);
-	guest_send(&g,
+	guest_expect(g, VSOCK_OP_REQUEST, &request);
+	guest_send(g,
 		(struct vsock_header){.op = VSOCK_OP_RESPONSE,
 			.src_port = 5,
 			.dst_port = request.src_port,
 			.buf_alloc = 5000},
 		NULL);
 	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
-	guest_expect(&g, VSOCK_OP_RW, &h);
+	guest_expect(g, VSOCK_OP_RW, &h);
 	assert_int_equal(h.len, GUEST_RX_SIZE - VSOCK_HEADER_SIZE);
-	guest_expect(&g, VSOCK_OP_RW, &h);
+	guest_expect(g, VSOCK_OP_RW, &h);
 	assert_int_equal(h.len, 5000 - (GUEST_RX_SIZE - VSOCK_HEADER_SIZE));
-	guest_expect(&g, VSOCK_OP_CREDIT_REQUEST, NULL);
+	guest_expect(g, VSOCK_OP_CREDIT_REQUEST, NULL);
 	/* Asked once, not each time. */
 	assert_int_equal(write(fd, bytes, 1), 1);
-	guest_expect_nothing(&g);
+	guest_expect_nothing(g);
 	update = (struct vsock_header){.op = VSOCK_OP_CREDIT_UPDATE,
 		.src_port = 5,
 		.dst_port = request.src_port,
 		.buf_alloc = 5000};
-	guest_send(&g, update, NULL);
-	guest_expect_nothing(&g);
+	guest_send(g, update, NULL);
+	guest_expect_nothing(g);
 	update.fwd_cnt = 10;
-	guest_send(&g, update, NULL);
-	guest_expect(&g, VSOCK_OP_RW, &h);
+	guest_send(g, update, NULL);
+	guest_expect(g, VSOCK_OP_RW, &h);
 	assert_int_equal(h.len, 10);
-	guest_expect(&g, VSOCK_OP_CREDIT_REQUEST, NULL);
+	guest_expect(g, VSOCK_OP_CREDIT_REQUEST, NULL);
 	update.fwd_cnt = 5011; /* one more than was sent */
-	guest_send(&g, update, NULL);
-	guest_expect(&g, VSOCK_OP_RST, NULL);
+	guest_send(g, update, NULL);
+	guest_expect(g, VSOCK_OP_RST, NULL);
 	close(fd);
 }
 
 static void credit_is_told_when_asked(void **state)
 {
+	struct guest *g = *state;
 	struct vsock_header h;
 	uint32_t port;
-	int fd = guest_open_from_host(&g, 1024, &port);
+	int fd = guest_open_from_host(g, 1024, &port);
 
-	(void)state;
-	guest_send_bytes(&g, 1024, port, "12345", 5);
-	guest_send_op(&g, VSOCK_OP_CREDIT_REQUEST, 1024, port);
-	guest_expect(&g, VSOCK_OP_CREDIT_UPDATE, &h);
+	guest_send_bytes(g, 1024, port, "12345", 5);
+	guest_send_op(g, VSOCK_OP_CREDIT_REQUEST, 1024, port);
+	guest_expect(g, VSOCK_OP_CREDIT_UPDATE, &h);
 	assert_int_equal(h.fwd_cnt, 5);
 	assert_int_equal(h.buf_alloc, VSOCK_BUF_LARGE);
 	close(fd);
@@ -191,54 +169,54 @@ static void credit_is_told_when_asked(void **state)
 
 static void without_buffers_nothing_is_read_from_the_host(void **state)
 {
+	struct guest *g = *state;
 	static uint8_t bytes[4096];
 	struct vsock_header h;
 	uint32_t port;
 	int fd, filled = 0;
 
-	(void)state;
-	g.keep_buffers = true;
-	guest_post(&g, 1);
-	fd = guest_client(&g, "CONNECT 5\n");
-	guest_expect(&g, VSOCK_OP_REQUEST, &h);
+	g->keep_buffers = true;
+	guest_post(g, 1);
+	fd = guest_client(g, "CONNECT 5\n");
+	guest_expect(g, VSOCK_OP_REQUEST, &h);
 	port = h.src_port;
-	guest_send_op(&g, VSOCK_OP_RESPONSE, 5, port);
+	guest_send_op(g, VSOCK_OP_RESPONSE, 5, port);
 	/* The client can write until its own socket is full: the device holds none of it. */
 	for (unsigned i = 0; i < 1000 && write(fd, bytes, sizeof(bytes)) > 0; i++) {
 		filled++;
-		guest_run(&g);
+		guest_run(g);
 	}
 	assert_true(filled < 1000);
-	guest_expect_nothing(&g);
+	guest_expect_nothing(g);
 	assert_int_equal(write(fd, bytes, 1), -1);
-	guest_post(&g, 2);
-	guest_expect(&g, VSOCK_OP_RW, &h);
-	guest_expect(&g, VSOCK_OP_RW, &h);
-	guest_expect_nothing(&g);
+	guest_post(g, 2);
+	guest_expect(g, VSOCK_OP_RW, &h);
+	guest_expect(g, VSOCK_OP_RW, &h);
+	guest_expect_nothing(g);
 	close(fd);
 }
 
 static void waiting_streams_take_turns(void **state)
 {
+	struct guest *g = *state;
 	enum { N = 10 };
 	static uint8_t bytes[64 << 10];
 	int fds[N];
 	unsigned n_packets[N] = {0};
 
-	(void)state;
 	for (uint32_t i = 0; i < N; i++)
-		fds[i] = guest_open_from_guest(&g, 100 + i, 50);
-	g.keep_buffers = true;
+		fds[i] = guest_open_from_guest(g, 100 + i, 50);
+	g->keep_buffers = true;
 	for (uint32_t i = 0; i < N; i++)
 		assert_true(write(fds[i], bytes, sizeof(bytes)) > 0);
 	for (unsigned round = 0; round < 100; round++) {
 		struct vsock_header h;
 
-		guest_run(&g);
-		while (guest_receive(&g, &h, NULL))
+		guest_run(g);
+		while (guest_receive(g, &h, NULL))
 			if (h.op == VSOCK_OP_RW)
 				n_packets[h.dst_port - 100]++;
-		guest_post(&g, 1);
+		guest_post(g, 1);
 	}
 	for (unsigned i = 0; i < N; i++)
 		if (n_packets[i] < 8)
@@ -269,7 +247,7 @@ static uint32_t next_random(void)
 	return x >> 8;
 }
 
-static void guest_sends_some(struct stream *s)
+static void guest_sends_some(struct guest *g, struct stream *s)
 {
 	static uint8_t bytes[10000];
 	uint32_t credit = s->device_alloc - (s->from_guest - s->device_fwd);
@@ -278,7 +256,7 @@ static void guest_sends_some(struct stream *s)
 	n = n < credit ? n : credit;
 	for (uint32_t i = 0; i < n; i++)
 		bytes[i] = byte_at(s->port, s->from_guest + i);
-	guest_send(&g,
+	guest_send(g,
 		(struct vsock_header){.op = VSOCK_OP_RW,
 			.src_port = s->port,
 			.dst_port = 6,
@@ -289,12 +267,12 @@ static void guest_sends_some(struct stream *s)
 	s->from_guest += n;
 }
 
-static void guest_reads_all(struct stream *streams)
+static void guest_reads_all(struct guest *g, struct stream *streams)
 {
 	uint8_t bytes[GUEST_RX_SIZE];
 	struct vsock_header h;
 
-	while (guest_receive(&g, &h, bytes)) {
+	while (guest_receive(g, &h, bytes)) {
 		struct stream *s = &streams[h.dst_port];
 
 		if (h.op < VSOCK_OP_RW)
@@ -332,12 +310,12 @@ static void client_reads_some(struct stream *s)
 
 static void many_streams_keep_their_bytes(void **state)
 {
+	struct guest *g = *state;
 	enum { N = 100, ROUNDS = 4000 };
 	static struct stream streams[N];
 
-	(void)state;
 	for (uint32_t i = 0; i < N; i++)
-		streams[i] = (struct stream){.fd = guest_open_from_guest(&g, i, 6),
+		streams[i] = (struct stream){.fd = guest_open_from_guest(g, i, 6),
 			.port = i,
 			.device_alloc = i < VSOCK_LARGE_MAX ? VSOCK_BUF_LARGE : VSOCK_BUF_SMALL};
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -345,7 +323,7 @@ static void many_streams_keep_their_bytes(void **state)
 
 		switch (next_random() % 4) {
 		case 0:
-			guest_sends_some(s);
+			guest_sends_some(g, s);
 			break;
 		case 1:
 			client_writes_some(s);
@@ -354,10 +332,10 @@ static void many_streams_keep_their_bytes(void **state)
 			client_reads_some(s);
 			break;
 		default:
-			guest_run(&g);
+			guest_run(g);
 			break;
 		}
-		guest_reads_all(streams);
+		guest_reads_all(g, streams);
 	}
 	for (uint32_t i = 0; i < N; i++) {
 		struct stream *s = &streams[i];
@@ -366,15 +344,15 @@ static void many_streams_keep_their_bytes(void **state)
 			turn < 1000 && (s->to_host < s->from_guest || s->to_guest < s->from_host);
 			turn++) {
 			client_reads_some(s);
-			guest_send(&g,
+			guest_send(g,
 				(struct vsock_header){.op = VSOCK_OP_CREDIT_UPDATE,
 					.src_port = i,
 					.dst_port = 6,
 					.buf_alloc = 32 << 10,
 					.fwd_cnt = s->to_guest},
 				NULL);
-			guest_run(&g);
-			guest_reads_all(streams);
+			guest_run(g);
+			guest_reads_all(g, streams);
 		}
 		assert_int_equal(s->to_host, s->from_guest);
 		assert_int_equal(s->to_guest, s->from_host);
@@ -384,20 +362,18 @@ static void many_streams_keep_their_bytes(void **state)
 		close(streams[i].fd);
 }
 
-#define with(test, start) cmocka_unit_test_setup_teardown(test, start, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with(a_slow_reader_gets_every_byte, setup),
-		with(bytes_beyond_credit_reset, setup),
-		with(closing_does_not_lose_what_waits, setup),
-		with(closing_waits_for_the_reader_then_resets, setup),
-		with(the_host_sends_no_more_than_the_guest_takes, setup),
-		with(credit_is_told_when_asked, setup),
-		with(without_buffers_nothing_is_read_from_the_host, setup_empty),
-		with(waiting_streams_take_turns, setup),
-		with(many_streams_keep_their_bytes, setup),
+		guest_test(a_slow_reader_gets_every_byte),
+		guest_test(bytes_beyond_credit_reset),
+		guest_test(closing_does_not_lose_what_waits),
+		guest_test(closing_waits_for_the_reader_then_resets),
+		guest_test(the_host_sends_no_more_than_the_guest_takes),
+		guest_test(credit_is_told_when_asked),
+		bare_guest_test(without_buffers_nothing_is_read_from_the_host),
+		guest_test(waiting_streams_take_turns),
+		guest_test(many_streams_keep_their_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,39 +11,16 @@
 #include "oom.h"
 #include "vsock_guest.h"
 
-static struct guest g;
-
-static int setup_empty(void **state)
-{
-	(void)state;
-	guest_init(&g, VQ_F_EVENT_IDX);
-	return 0;
-}
-
-static int setup(void **state)
-{
-	setup_empty(state);
-	guest_post(&g, GUEST_QUEUE_SIZE);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	guest_fini(&g);
-	return 0;
-}
-
 static void sending_after_shutdown_is_an_offence(void **state)
 {
+	struct guest *g = *state;
 	uint32_t port;
-	int fd = guest_open_from_host(&g, 1024, &port);
+	int fd = guest_open_from_host(g, 1024, &port);
 
-	(void)state;
-	guest_send_shutdown(&g, 1024, port, VSOCK_SHUTDOWN_SEND);
-	guest_send_bytes(&g, 1024, port, "x", 1);
-	guest_expect(&g, VSOCK_OP_RST, NULL);
-	host_expect_end(&g, fd);
+	guest_send_shutdown(g, 1024, port, VSOCK_SHUTDOWN_SEND);
+	guest_send_bytes(g, 1024, port, "x", 1);
+	guest_expect(g, VSOCK_OP_RST, NULL);
+	host_expect_end(g, fd);
 	close(fd);
 }
 
@@ -51,6 +28,7 @@ enum answer { DROPPED, RESET, IGNORED };
 
 static void hostile_packets_get_what_they_deserve(void **state)
 {
+	struct guest *g = *state;
 	static const struct {
 		const char *what;
 		struct vsock_header h;
@@ -86,14 +64,13 @@ static void hostile_packets_get_what_they_deserve(void **state)
 		{"credit ahead", {3, 2, 5, 6, 0, 1, VSOCK_OP_REQUEST, 0, 0, 1}, 0, RESET},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct vsock_header h = {0};
 		bool answered;
 
-		guest_send_raw(&g, &rows[i].h, "eightbyt", rows[i].len);
-		guest_run(&g);
-		answered = guest_receive(&g, &h, NULL);
+		guest_send_raw(g, &rows[i].h, "eightbyt", rows[i].len);
+		guest_run(g);
+		answered = guest_receive(g, &h, NULL);
 		if (answered != (rows[i].answer == RESET))
 			fail_msg(
 				"%s: %s", rows[i].what, answered ? vsock_op_name(h.op) : "nothing");
@@ -106,13 +83,14 @@ static void hostile_packets_get_what_they_deserve(void **state)
 		assert_int_equal(h.dst_port, 5);
 		assert_int_equal(h.len, 0);
 	}
-	assert_int_equal(vsock_n_conns(g.dev), 0);
-	assert_int_equal(g.n_dials, 0);
-	assert_int_equal(g.n_broken, 0);
+	assert_int_equal(vsock_n_conns(g->dev), 0);
+	assert_int_equal(g->n_dials, 0);
+	assert_int_equal(g->n_broken, 0);
 }
 
 static void nonsense_resets_an_open_connection(void **state)
 {
+	struct guest *g = *state;
 	static const struct vsock_header rows[] = {
 		{.op = VSOCK_OP_INVALID},
 		{.op = VSOCK_OP_COUNT},
@@ -122,71 +100,71 @@ static void nonsense_resets_an_open_connection(void **state)
 		{.op = VSOCK_OP_CREDIT_UPDATE, .fwd_cnt = 1},
 	};
 
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct vsock_header h = rows[i];
-		int fd = guest_open_from_guest(&g, 5, 6);
+		int fd = guest_open_from_guest(g, 5, 6);
 
 		h.src_cid = GUEST_CID;
 		h.dst_cid = VSOCK_CID_HOST;
 		h.type = VSOCK_TYPE_STREAM;
 		h.src_port = 5;
 		h.dst_port = 6;
-		guest_send_raw(&g, &h, NULL, 0);
-		guest_expect(&g, VSOCK_OP_RST, NULL);
-		host_expect_end(&g, fd);
-		assert_int_equal(vsock_n_conns(g.dev), 0);
+		guest_send_raw(g, &h, NULL, 0);
+		guest_expect(g, VSOCK_OP_RST, NULL);
+		host_expect_end(g, fd);
+		assert_int_equal(vsock_n_conns(g->dev), 0);
 		close(fd);
 	}
 }
 
 static void answers_out_of_turn_reset(void **state)
 {
-	int fd = guest_client(&g, "CONNECT 9\n");
+	struct guest *g = *state;
+	int fd = guest_client(g, "CONNECT 9\n");
 	struct vsock_header h;
 
-	(void)state;
-	guest_expect(&g, VSOCK_OP_REQUEST, &h);
-	guest_send_bytes(&g, 9, h.src_port, "early", 5);
-	guest_expect(&g, VSOCK_OP_RST, NULL);
-	host_expect_end(&g, fd);
+	guest_expect(g, VSOCK_OP_REQUEST, &h);
+	guest_send_bytes(g, 9, h.src_port, "early", 5);
+	guest_expect(g, VSOCK_OP_RST, NULL);
+	host_expect_end(g, fd);
 	close(fd);
 	/* While the host's side is being dialled. */
-	guest_send_op(&g, VSOCK_OP_REQUEST, 5, 6);
-	guest_send_bytes(&g, 5, 6, "early", 5);
-	guest_expect(&g, VSOCK_OP_RST, NULL);
-	assert_int_equal(vsock_n_conns(g.dev), 0);
+	guest_send_op(g, VSOCK_OP_REQUEST, 5, 6);
+	guest_send_bytes(g, 5, 6, "early", 5);
+	guest_expect(g, VSOCK_OP_RST, NULL);
+	assert_int_equal(vsock_n_conns(g->dev), 0);
 }
 
 static void short_packets_and_odd_buffers_break_the_queue(void **state)
 {
-	const struct driver_part short_tx = {g.tx_gpa, VSOCK_HEADER_SIZE - 1, false},
-				 no_room = {g.rx_gpa[0], VSOCK_HEADER_SIZE, true},
-				 readable = {g.rx_gpa[0], 4096, false};
+	struct guest *g = *state;
+	const struct driver_part short_tx = {g->tx_gpa, VSOCK_HEADER_SIZE - 1, false},
+				 no_room = {g->rx_gpa[0], VSOCK_HEADER_SIZE, true},
+				 readable = {g->rx_gpa[0], 4096, false};
 
-	(void)state;
-	driver_add(&g.tx, &short_tx, 1);
-	assert_false(vsock_process_tx(g.dev));
-	assert_true(g.n_broken > 0);
-	assert_non_null(vq_broken(&g.tx.vq));
-	assert_int_equal(vq_start(&g.tx.vq, 1), 0);
+	driver_add(&g->tx, &short_tx, 1);
+	assert_false(vsock_process_tx(g->dev));
+	assert_true(g->n_broken > 0);
+	assert_non_null(vq_broken(&g->tx.vq));
+	assert_int_equal(vq_start(&g->tx.vq, 1), 0);
 	for (unsigned i = 0; i < 2; i++) {
-		int fd = guest_client(&g, "CONNECT 9\n");
+		int fd = guest_client(g, "CONNECT 9\n");
 
-		g.n_broken = 0;
-		driver_add(&g.rx, i == 0 ? &no_room : &readable, 1);
-		guest_expect_nothing(&g);
-		assert_true(g.n_broken > 0);
-		assert_non_null(vq_broken(&g.rx.vq));
+		g->n_broken = 0;
+		driver_add(&g->rx, i == 0 ? &no_room : &readable, 1);
+		guest_expect_nothing(g);
+		assert_true(g->n_broken > 0);
+		assert_non_null(vq_broken(&g->rx.vq));
 		close(fd);
-		guest_run(&g);
-		assert_int_equal(vq_start(&g.rx.vq, (uint16_t)(i + 1)), 0);
+		guest_run(g);
+		assert_int_equal(vq_start(&g->rx.vq, (uint16_t)(i + 1)), 0);
 	}
 }
 
 static void a_header_may_be_cut_anywhere(void **state)
 {
-	int fd = guest_open_from_guest(&g, 5, 6);
+	struct guest *g = *state;
+	int fd = guest_open_from_guest(g, 5, 6);
 	struct vsock_header h = {.src_cid = GUEST_CID,
 		.dst_cid = VSOCK_CID_HOST,
 		.src_port = 5,
@@ -195,20 +173,19 @@ static void a_header_may_be_cut_anywhere(void **state)
 		.type = VSOCK_TYPE_STREAM,
 		.op = VSOCK_OP_RW,
 		.buf_alloc = 4096};
-	uint8_t *p = driver_ptr(&g.driver, g.tx_gpa);
+	uint8_t *p = driver_ptr(&g->driver, g->tx_gpa);
 
-	(void)state;
 	vsock_header_encode(&h, p);
 	for (uint32_t cut = 1; cut < VSOCK_HEADER_SIZE + 4; cut++) {
-		const struct driver_part parts[] = {{g.tx_gpa, cut, false},
-			{g.tx_gpa + cut, VSOCK_HEADER_SIZE + 4 - cut, false}};
+		const struct driver_part parts[] = {{g->tx_gpa, cut, false},
+			{g->tx_gpa + cut, VSOCK_HEADER_SIZE + 4 - cut, false}};
 		uint16_t head;
 		uint32_t len;
 
 		p[VSOCK_HEADER_SIZE] = (uint8_t)('a' + cut % 20);
-		driver_add(&g.tx, parts, 2);
-		assert_false(vsock_process_tx(g.dev));
-		assert_true(driver_take(&g.tx, &head, &len));
+		driver_add(&g->tx, parts, 2);
+		assert_false(vsock_process_tx(g->dev));
+		assert_true(driver_take(&g->tx, &head, &len));
 		assert_int_equal(host_read(fd, p + 1000, 100), 4);
 		assert_memory_equal(p + 1000, p + VSOCK_HEADER_SIZE, 4);
 	}
@@ -217,55 +194,55 @@ static void a_header_may_be_cut_anywhere(void **state)
 
 static void connections_are_counted(void **state)
 {
+	struct guest *g = *state;
 	static int fds[VSOCK_CONNS_MAX];
 	struct vsock_header h;
 	int waiting;
 
-	(void)state;
 	for (uint32_t i = 0; i < VSOCK_CONNS_MAX; i++) {
-		fds[i] = guest_open_from_guest(&g, i, 6);
-		assert_int_equal(vsock_n_conns(g.dev), i + 1);
+		fds[i] = guest_open_from_guest(g, i, 6);
+		assert_int_equal(vsock_n_conns(g->dev), i + 1);
 	}
-	guest_send_op(&g, VSOCK_OP_REQUEST, 5000, 6);
-	guest_expect(&g, VSOCK_OP_RST, &h);
+	guest_send_op(g, VSOCK_OP_REQUEST, 5000, 6);
+	guest_expect(g, VSOCK_OP_RST, &h);
 	assert_int_equal(h.dst_port, 5000);
-	waiting = guest_client(&g, "CONNECT 9\n");
-	guest_expect_nothing(&g);
+	waiting = guest_client(g, "CONNECT 9\n");
+	guest_expect_nothing(g);
 	/* The later ones were given the small buffer. */
-	guest_send_op(&g, VSOCK_OP_CREDIT_REQUEST, 0, 6);
-	guest_expect(&g, VSOCK_OP_CREDIT_UPDATE, &h);
+	guest_send_op(g, VSOCK_OP_CREDIT_REQUEST, 0, 6);
+	guest_expect(g, VSOCK_OP_CREDIT_UPDATE, &h);
 	assert_int_equal(h.buf_alloc, VSOCK_BUF_LARGE);
-	guest_send_op(&g, VSOCK_OP_CREDIT_REQUEST, VSOCK_LARGE_MAX, 6);
-	guest_expect(&g, VSOCK_OP_CREDIT_UPDATE, &h);
+	guest_send_op(g, VSOCK_OP_CREDIT_REQUEST, VSOCK_LARGE_MAX, 6);
+	guest_expect(g, VSOCK_OP_CREDIT_UPDATE, &h);
 	assert_int_equal(h.buf_alloc, VSOCK_BUF_SMALL);
 	/* One place is free: the client in the listen queue gets it. */
-	guest_send_op(&g, VSOCK_OP_RST, 500, 6);
-	guest_expect(&g, VSOCK_OP_REQUEST, &h);
+	guest_send_op(g, VSOCK_OP_RST, 500, 6);
+	guest_expect(g, VSOCK_OP_REQUEST, &h);
 	assert_int_equal(h.dst_port, 9);
-	vsock_reset(g.dev);
-	assert_int_equal(vsock_n_conns(g.dev), 0);
-	host_expect_end(&g, waiting);
+	vsock_reset(g->dev);
+	assert_int_equal(vsock_n_conns(g->dev), 0);
+	host_expect_end(g, waiting);
 	for (uint32_t i = 0; i < VSOCK_CONNS_MAX; i++) {
-		host_expect_end(&g, fds[i]);
+		host_expect_end(g, fds[i]);
 		close(fds[i]);
 	}
-	guest_expect_nothing(&g);
+	guest_expect_nothing(g);
 	close(waiting);
 }
 
 static void stray_packets_wait_for_buffers(void **state)
 {
+	struct guest *g = *state;
 	struct vsock_header h = {3, 2, 1, 2, 0, 1, VSOCK_OP_RW, 0, 0, 0};
 	unsigned n_answers = 0, n_sent = 0;
 
-	(void)state;
 	/* No receive buffers: the device stops taking packets instead of remembering answers. */
-	while (g.tx.n_free > 0) {
+	while (g->tx.n_free > 0) {
 		h.src_port = n_sent++;
-		guest_send_raw(&g, &h, NULL, 0);
+		guest_send_raw(g, &h, NULL, 0);
 	}
 	assert_int_equal(n_sent, VSOCK_RSTS_MAX + GUEST_QUEUE_SIZE);
-	for (guest_post(&g, 4); guest_receive(&g, &h, NULL); n_answers++) {
+	for (guest_post(g, 4); guest_receive(g, &h, NULL); n_answers++) {
 		assert_int_equal(h.op, VSOCK_OP_RST);
 		/* Those that had to wait lie in the same memory, so they look like the last. */
 		assert_int_equal(h.dst_port, n_answers < VSOCK_RSTS_MAX ? n_answers : n_sent - 1);
@@ -275,31 +252,31 @@ static void stray_packets_wait_for_buffers(void **state)
 
 static void a_bounded_number_of_packets_is_handled_at_once(void **state)
 {
-	const struct driver_part part = {g.tx_gpa, VSOCK_HEADER_SIZE, false};
+	struct guest *g = *state;
+	const struct driver_part part = {g->tx_gpa, VSOCK_HEADER_SIZE, false};
 	struct vsock_header h = {3, 2, 1, 2, 0, 1, VSOCK_OP_RST, 0, 0, 0};
 
-	(void)state;
-	vsock_header_encode(&h, driver_ptr(&g.driver, g.tx_gpa));
+	vsock_header_encode(&h, driver_ptr(&g->driver, g->tx_gpa));
 	for (unsigned i = 0; i < GUEST_QUEUE_SIZE; i++)
-		driver_add(&g.tx, &part, 1);
-	assert_true(vsock_process_tx(g.dev));
-	assert_false(vsock_process_tx(g.dev));
+		driver_add(&g->tx, &part, 1);
+	assert_true(vsock_process_tx(g->dev));
+	assert_false(vsock_process_tx(g->dev));
 }
 
 /* Whatever allocation fails: no leak, no crash, and whoever wanted it hears of it. */
 static void no_memory_is_survived(void **state)
 {
-	struct vsock_config config = {.loop = g.loop,
-		.rx = &g.rx.vq,
-		.tx = &g.tx.vq,
+	struct guest *g = *state;
+	struct vsock_config config = {.loop = g->loop,
+		.rx = &g->rx.vq,
+		.tx = &g->tx.vq,
 		.guest_cid = GUEST_CID,
-		.listen_fd = io_dup(g.listen_fd)};
+		.listen_fd = io_dup(g->listen_fd)};
 	struct vsock *dev;
 	struct vsock_header h;
 	bool failed = true;
 	int fd;
 
-	(void)state;
 	for (unsigned n = 1; failed; n++) {
 		int r;
 
@@ -312,53 +289,51 @@ static void no_memory_is_survived(void **state)
 			vsock_free(dev);
 	}
 	close(config.listen_fd);
-	fd = guest_client(&g, "CONNECT 9\n");
+	fd = guest_client(g, "CONNECT 9\n");
 	for (unsigned n = 1; n <= 2; n++) {
 		char byte;
 
 		oom_arm(n);
-		guest_run(&g);
+		guest_run(g);
 		oom_disarm();
 		assert_true(oom_has_struck());
 		assert_int_equal(host_read(fd, &byte, 1), -ECONNRESET);
 		close(fd);
-		fd = guest_client(&g, "CONNECT 9\n");
+		fd = guest_client(g, "CONNECT 9\n");
 	}
 	close(fd);
-	guest_run(&g);
-	while (guest_receive(&g, &h, NULL))
+	guest_run(g);
+	while (guest_receive(g, &h, NULL))
 		;
 	oom_arm(1);
-	guest_send_op(&g, VSOCK_OP_REQUEST, 5, 6);
+	guest_send_op(g, VSOCK_OP_REQUEST, 5, 6);
 	oom_disarm();
-	guest_expect(&g, VSOCK_OP_RST, NULL);
-	fd = guest_open_from_guest(&g, 5, 6);
+	guest_expect(g, VSOCK_OP_RST, NULL);
+	fd = guest_open_from_guest(g, 5, 6);
 	oom_arm(1);
-	guest_fill(&g, 5, 6, VSOCK_BUF_LARGE); /* more than a socket holds: needs the backlog */
+	guest_fill(g, 5, 6, VSOCK_BUF_LARGE); /* more than a socket holds: needs the backlog */
 	assert_true(oom_has_struck());
 	oom_disarm();
 	do
-		guest_run(&g);
-	while (guest_receive(&g, &h, NULL) && h.op != VSOCK_OP_RST);
+		guest_run(g);
+	while (guest_receive(g, &h, NULL) && h.op != VSOCK_OP_RST);
 	assert_int_equal(h.op, VSOCK_OP_RST);
 	close(fd);
 }
 
-#define with(test, start) cmocka_unit_test_setup_teardown(test, start, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with(sending_after_shutdown_is_an_offence, setup),
-		with(hostile_packets_get_what_they_deserve, setup),
-		with(nonsense_resets_an_open_connection, setup),
-		with(answers_out_of_turn_reset, setup),
-		with(short_packets_and_odd_buffers_break_the_queue, setup_empty),
-		with(a_header_may_be_cut_anywhere, setup),
-		with(connections_are_counted, setup),
-		with(stray_packets_wait_for_buffers, setup_empty),
-		with(a_bounded_number_of_packets_is_handled_at_once, setup),
-		with(no_memory_is_survived, setup),
+		guest_test(sending_after_shutdown_is_an_offence),
+		guest_test(hostile_packets_get_what_they_deserve),
+		guest_test(nonsense_resets_an_open_connection),
+		guest_test(answers_out_of_turn_reset),
+		bare_guest_test(short_packets_and_odd_buffers_break_the_queue),
+		guest_test(a_header_may_be_cut_anywhere),
+		guest_test(connections_are_counted),
+		bare_guest_test(stray_packets_wait_for_buffers),
+		guest_test(a_bounded_number_of_packets_is_handled_at_once),
+		guest_test(no_memory_is_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vsock_guest.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <cmocka.h>
 
 #include "base/io.h"
 
@@ -47,8 +44,9 @@ static struct sockaddr_un address(const struct guest *g)
 	return a;
 }
 
-void guest_init(struct guest *g, uint64_t features)
+int guest_set_up_bare(void **state)
 {
+	struct guest *g = calloc(1, sizeof(*g));
 	struct sockaddr_un a;
 	struct vsock_config config = {.rx = &g->rx.vq,
 		.tx = &g->tx.vq,
@@ -58,8 +56,8 @@ void guest_init(struct guest *g, uint64_t features)
 		.dial = on_dial,
 		.data = g};
 
-	/* Too large for a compound literal, which would lie on the stack. */
-	memset(g, 0, sizeof(*g));
+	*state = g;
+	clock_shift_ns = 0;
 	snprintf(g->dir, sizeof(g->dir), "/tmp/kihon-vsock-XXXXXX");
 	assert_non_null(mkdtemp(g->dir));
 	a = address(g);
@@ -68,18 +66,27 @@ void guest_init(struct guest *g, uint64_t features)
 	assert_int_equal(listen(g->listen_fd, 2048), 0);
 	assert_int_equal(loop_new(&g->loop), 0);
 	driver_init(&g->driver);
-	driver_queue_init(&g->driver, &g->rx, GUEST_QUEUE_SIZE, features);
-	driver_queue_init(&g->driver, &g->tx, GUEST_QUEUE_SIZE, features);
+	driver_queue_init(&g->driver, &g->rx, GUEST_QUEUE_SIZE, VQ_F_EVENT_IDX);
+	driver_queue_init(&g->driver, &g->tx, GUEST_QUEUE_SIZE, VQ_F_EVENT_IDX);
 	g->tx_gpa = driver_alloc(&g->driver, VSOCK_HEADER_SIZE + (256 << 10) + 1);
 	for (unsigned i = 0; i < GUEST_QUEUE_SIZE; i++)
 		g->rx_gpa[i] = driver_alloc(&g->driver, GUEST_RX_SIZE);
 	config.loop = g->loop;
 	config.listen_fd = g->listen_fd;
 	assert_int_equal(vsock_new(&config, &g->dev), 0);
+	return 0;
 }
 
-void guest_fini(struct guest *g)
+int guest_set_up(void **state)
 {
+	guest_set_up_bare(state);
+	guest_post(*state, GUEST_QUEUE_SIZE);
+	return 0;
+}
+
+int guest_tear_down(void **state)
+{
+	struct guest *g = *state;
 	struct sockaddr_un a = address(g);
 
 	vsock_free(g->dev);
@@ -88,6 +95,8 @@ void guest_fini(struct guest *g)
 	rmdir(g->dir);
 	loop_free(g->loop);
 	driver_fini(&g->driver);
+	free(g);
+	return 0;
 }
 
 static void add_buffer(struct guest *g)

@@ -4,6 +4,14 @@
  * A vsock device with a fake guest on one side and real unix sockets on the other. The guest's
  * packets are the test's own; nothing is answered by itself.
  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fake_clock.h"
 #include "virtio/vsock.h"
 #include "virtio/vsock_packet.h"
 #include "virtio_driver.h"
@@ -27,8 +35,15 @@ struct guest {
 	unsigned n_interrupts, n_broken;
 };
 
-void guest_init(struct guest *g, uint64_t features);
-void guest_fini(struct guest *g);
+/* *state is the guest. Bare, it has posted no receive buffers: its driver has not come up. The clock
+ * (fake_clock.h) is the machine's at first. */
+int guest_set_up(void **state);
+int guest_set_up_bare(void **state);
+int guest_tear_down(void **state);
+#define guest_test(name) cmocka_unit_test_setup_teardown(name, guest_set_up, guest_tear_down)
+#define bare_guest_test(name) \
+	cmocka_unit_test_setup_teardown(name, guest_set_up_bare, guest_tear_down)
+
 /* Makes n more receive buffers available and kicks. */
 void guest_post(struct guest *g, unsigned n);
 /* Sends a packet: header fields not in h are filled in (cids, type). */
