@@ -5,6 +5,7 @@
 
 #include "agent/filesystems.h"
 #include "agent/metrics_parts.h"
+#include "linux/netdev.h"
 #include "linux/proctext.h"
 
 static void begin(struct prometheus *p, const char *name, const char *help)
@@ -161,38 +162,18 @@ void metrics_tasks(struct prometheus *p, struct slice text)
 	metrics_add_item(p, "max", all);
 }
 
-/* Names may hold colons: the last one ends them, for behind it are only numbers. */
-static bool cut_interface(struct slice *line, struct slice *ret)
-{
-	size_t end = line->len;
-
-	while (end > 0 && line->p[end - 1] != ':')
-		end--;
-	if (end == 0)
-		return false;
-	*ret = slice_of(line->p, end - 1);
-	*line = slice_of(line->p + end, line->len - end);
-	while (ret->len > 0 && ret->p[0] == ' ')
-		*ret = slice_of(ret->p + 1, ret->len - 1);
-	return ret->len > 0;
-}
-
 void metrics_network(struct prometheus *p, struct slice text)
 {
 	static const char *const items[] = {"recv_bytes", "recv_packets", "recv_errs", "recv_drop",
 		"recv_fifo", "recv_frame", "recv_compressed", "recv_multicast", "sent_bytes",
 		"sent_packets", "sent_errs", "sent_drop", "sent_fifo", "sent_colls", "sent_carrier",
 		"sent_compressed"};
-	struct slice line, name;
-	uint64_t n;
+	struct netdev dev;
 
 	begin(p, "kata_guest_netdev_stat", "Traffic of the network interfaces.");
-	while (proctext_next_line(&text, &line)) {
-		if (!cut_interface(&line, &name))
-			continue;
-		for (size_t i = 0; i < ARRAY_SIZE(items) && proctext_next_u64(&line, &n); i++)
-			add_labelled(p, "interface", name, items[i], n);
-	}
+	while (netdev_next(&text, &dev))
+		for (size_t i = 0; i < ARRAY_SIZE(items) && i < dev.n; i++)
+			add_labelled(p, "interface", dev.name, items[i], dev.counts[i]);
 }
 
 void metrics_vm(struct prometheus *p, struct slice text)
