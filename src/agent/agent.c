@@ -9,6 +9,7 @@
 #include "agent/container/launch.h"
 #include "agent/job.h"
 #include "agent/logport.h"
+#include "agent/network/network.h"
 #include "agent/passfd.h"
 #include "agent/port.h"
 #include "agent/rpc.h"
@@ -135,6 +136,10 @@ static int set_up(struct agent *agent, struct err *err)
 		r = add_stop_signals(agent);
 	if (r < 0)
 		return err_sys(err, -r, "signals");
+	r = network_new(
+		agent->loop, agent->reaper, agent->options->hotplug_timeout_ns, &agent->network);
+	if (r < 0)
+		return err_sys(err, -r, "start");
 	r = open_passfd(agent, err);
 	if (r < 0)
 		return r;
@@ -230,6 +235,8 @@ void agent_free(struct agent *agent)
 	if (agent->server)
 		ttrpc_server_free(agent->server);
 	finish_background(agent);
+	if (job_count() == 0)
+		network_free(agent->network);
 	sandbox_fini(&agent->sandbox);
 	passfd_close(agent->passfd);
 	console_close(agent->console);

@@ -59,9 +59,10 @@ struct agent {
 	struct ttrpc_server *server;
 	struct ttrpc_method *methods; /* owned: what the server serves */
 	struct sandbox sandbox;
-	struct list call_jobs;	/* calls that jobs answer (call_job.c) */
-	struct hotplug hotplug; /* who waits for devices */
-	struct scrape *scrape;	/* GetMetrics at work (rpc_metrics.c), or NULL */
+	struct list call_jobs;	 /* calls that jobs answer (call_job.c) */
+	struct hotplug hotplug;	 /* who waits for devices */
+	struct scrape *scrape;	 /* GetMetrics at work (rpc_metrics.c), or NULL */
+	struct network *network; /* owned */
 	uint64_t n_scrapes;
 	struct source *sigterm, *sigint, *flush_timer;
 	bool is_init;	   /* PID 1 of the guest */

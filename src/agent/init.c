@@ -18,14 +18,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -35,6 +33,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "linux/modules.h"
+#include "linux/namespace.h"
 
 #define NEW_ROOT ".root"
 #define MODULE_LIST "/lib/modules/load"
@@ -219,15 +218,10 @@ static void set_hostname(void)
 
 static void bring_lo_up(void)
 {
-	struct ifreq lo = {.ifr_name = "lo"};
-	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int r = namespace_loopback_up();
 
-	if (fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &lo) == 0) {
-		lo.ifr_flags |= IFF_UP;
-		if (ioctl(fd, SIOCSIFFLAGS, &lo) == 0)
-			return;
-	}
-	log_printf(LOG_ERROR, "network", "bring lo up: %s", strerror(errno));
+	if (r < 0)
+		log_printf(LOG_ERROR, "network", "bring lo up: %s", strerror(-r));
 }
 
 static void raise_limits(void)

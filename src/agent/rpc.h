@@ -58,6 +58,14 @@ ttrpc_handler_fn rpc_close_stdin;
 ttrpc_handler_fn rpc_update_ephemeral_mounts;
 /* rpc_stale_mounts.c */
 ttrpc_handler_fn rpc_remove_stale_mounts;
+/* network/rpc_network.c */
+ttrpc_handler_fn rpc_update_interface;
+ttrpc_handler_fn rpc_list_interfaces;
+ttrpc_handler_fn rpc_update_routes;
+ttrpc_handler_fn rpc_list_routes;
+ttrpc_handler_fn rpc_add_arp_neighbors;
+ttrpc_handler_fn rpc_get_iptables;
+ttrpc_handler_fn rpc_set_iptables;
 /* rpc_sandbox.c */
 ttrpc_handler_fn rpc_create_sandbox;
 ttrpc_handler_fn rpc_destroy_sandbox;

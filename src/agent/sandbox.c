@@ -16,6 +16,7 @@
 #include "agent/agent.h"
 #include "agent/container.h"
 #include "agent/modprobe.h"
+#include "agent/resolv_conf.h"
 #include "agent/rpc.h"
 #include "agent/span.h"
 #include "base/log.h"
@@ -123,7 +124,8 @@ static int prepare(void *data, struct job_report *report, struct err *err)
 	r = make_namespaces(run_dir, rpc_str(request->hostname), err);
 	if (r < 0)
 		return r;
-	return storages_mount(&agent->sandbox.own_storages, request->storages, report, err);
+	r = storages_mount(&agent->sandbox.own_storages, request->storages, report, err);
+	return r < 0 ? r : resolv_conf_mount(run_dir, request->dns, request->n_dns, err);
 }
 
 /* Moves the namespace from its file to an fd. */
@@ -163,6 +165,7 @@ static int tear_down(void *data, struct job_report *report, struct err *err)
 		snprintf(path, sizeof(path), "%s/ns-%s", agent->options->run_dir, names[i]);
 		(void)!mountfd_detach(path);
 	}
+	resolv_conf_unmount(agent->options->run_dir);
 	r = storages_unmount(&agent->sandbox.own_storages, agent->sandbox.n_begun, err);
 	if (r == 0)
 		r = storages_unmount_rest(&agent->sandbox.storages, err);
@@ -337,9 +340,6 @@ void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *message
 	struct agent *agent = user;
 	struct err err = ERR_INIT;
 
-	/* The agent itself resolves no names, and containers bring their own resolv.conf. */
-	if (request->n_dns > 0)
-		log_write(LOG_DEBUG, "sandbox", "dns settings are left to the containers", NULL);
 	if (agent->sandbox.state == SANDBOX_NONE)
 		agent->sandbox.call = call;
 	if (start_create(agent, request, &err) < 0) {

@@ -2,6 +2,7 @@
 #include "agent/stats.h"
 
 #include "agent.pb-c.h"
+#include "agent/network/statistics.h"
 #include "agent/rpc.h"
 
 /* The messages of an answer; what they point to is in stats, or in one of the lists. */
@@ -185,6 +186,7 @@ static int add_hugetlb(struct answer *a)
 void stats_reply(struct ttrpc_call *call, struct cgroup_stats *stats)
 {
 	struct answer a = {.stats = stats};
+	struct network_statistics network = {.n = 0};
 	struct err err = ERR_INIT;
 	int r;
 
@@ -196,14 +198,19 @@ void stats_reply(struct ttrpc_call *call, struct cgroup_stats *stats)
 		r = add_io(&a);
 	if (r == 0)
 		r = add_hugetlb(&a);
+	if (r == 0)
+		r = network_statistics_read(&network);
 	if (r < 0) {
 		err_sys(&err, -r, "statistics");
 		rpc_fail(call, &err);
 	} else {
 		grpc__stats_container_response__init(&a.response);
 		a.response.cgroup_stats = &a.cgroup;
+		a.response.network_stats = network.list;
+		a.response.n_network_stats = network.n;
 		ttrpc_call_reply(call, &a.response.base);
 	}
+	network_statistics_fini(&network);
 	free(a.keys);
 	free(a.hugetlb);
 	free(a.hugetlb_values);

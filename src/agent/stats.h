@@ -4,6 +4,5 @@
 #include "linux/cgroup_stats.h"
 #include "wire/ttrpc_server.h"
 
-/* Answers the call. network_stats are left out: in a pod all containers have the same interfaces,
- * and the host knows them. */
+/* Answers the call, with what has gone through the network too (network/statistics.h). */
 void stats_reply(struct ttrpc_call *call, struct cgroup_stats *stats);
