@@ -13,6 +13,8 @@
 #include "agent/passfd.h"
 #include "agent/port.h"
 #include "agent/rpc.h"
+#include "agent/span.h"
+#include "agent/trace.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "wire/dial.h"
@@ -48,12 +50,32 @@ static int open_log(struct agent *agent, struct err *err)
 	return logport_open(agent->loop, address, &agent->logport, err);
 }
 
+static int open_trace(struct agent *agent, struct err *err)
+{
+	int r;
+
+	if (!agent->options->tracing)
+		return 0;
+	r = trace_open(agent->loop, agent->options, &agent->trace, err);
+	if (r == 0)
+		span_trace(agent->trace);
+	return r;
+}
+
+static void on_call_end(const struct ttrpc_call *call, const char *text, void *user)
+{
+	const struct agent *agent = user;
+
+	trace_call(agent->trace, call, text);
+}
+
 static int open_server(struct agent *agent, struct err *err)
 {
 	struct ttrpc_server_config config = {
 		.methods = agent->methods,
 		.n_methods = rpc_n_methods,
 		.user = agent,
+		.on_call_end = agent->trace ? on_call_end : NULL,
 		.unknown_service_status = WIRE_INVALID_ARGUMENT,
 		.max_connections = AGENT_MAX_CONNECTIONS,
 		.connection_budget = AGENT_CONNECTION_BUDGET,
@@ -140,7 +162,9 @@ static int set_up(struct agent *agent, struct err *err)
 		agent->loop, agent->reaper, agent->options->hotplug_timeout_ns, &agent->network);
 	if (r < 0)
 		return err_sys(err, -r, "start");
-	r = open_passfd(agent, err);
+	r = open_trace(agent, err);
+	if (r == 0)
+		r = open_passfd(agent, err);
 	if (r < 0)
 		return r;
 	open_console(agent);
@@ -244,6 +268,8 @@ void agent_free(struct agent *agent)
 	source_free(agent->sigterm);
 	source_free(agent->sigint);
 	source_free(agent->flush_timer);
+	span_trace(NULL);
+	trace_close(agent->trace);
 	reaper_free(agent->reaper);
 	logport_close(agent->logport);
 	/* What does not end keeps its sources; the process is about to go anyway. */

@@ -48,6 +48,7 @@ extern const char agent_commit[];
 struct console;
 struct logport;
 struct passfd;
+struct trace;
 
 struct agent {
 	const struct options *options; /* borrowed */
@@ -56,6 +57,7 @@ struct agent {
 	struct logport *logport;
 	struct console *console; /* NULL: none asked for */
 	struct passfd *passfd;	 /* NULL: none asked for */
+	struct trace *trace;	 /* NULL: not asked for */
 	struct ttrpc_server *server;
 	struct ttrpc_method *methods; /* owned: what the server serves */
 	struct sandbox sandbox;

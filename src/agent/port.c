@@ -70,6 +70,9 @@ static uint32_t unix_port(const struct sockaddr_un *un, socklen_t len)
 		return 0;
 	memcpy(name, un->sun_path, n);
 	name[n] = '\0';
+	/* An abstract name begins with a NUL. */
+	if (n > 0 && !name[0])
+		name[0] = '@';
 	last = strrchr(name, '/');
 	if (!last || strspn(last + 1, "0123456789") != strlen(last + 1) || !last[1])
 		return 0;

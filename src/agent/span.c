@@ -5,8 +5,16 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "agent/trace.h"
 #include "base/clock.h"
 #include "base/log.h"
+
+static struct trace *tracer;
+
+void span_trace(struct trace *trace)
+{
+	tracer = trace;
+}
 
 static void write_span(
 	const char *who, const char *what, const char *id, int64_t from_ns, int64_t to_ns)
@@ -34,6 +42,8 @@ void span_boot(const char *what)
 void span_call(const char *what, const char *id, const struct ttrpc_call *call)
 {
 	write_span("agent", what, id, ttrpc_call_received_ns(call), clock_now_ns());
+	if (tracer)
+		trace_step(tracer, call, what, id, ttrpc_call_received_ns(call));
 }
 
 void span_clock(void)

@@ -47,6 +47,8 @@ void json_end_array(struct json_writer *w);
 /* s NULL writes null. A string that is not UTF-8 fails the document with -EILSEQ. */
 void json_put_string(struct json_writer *w, const char *key, const char *s);
 void json_put_u64(struct json_writer *w, const char *key, uint64_t n);
+/* Our own reader, as many others, does not take what is past 2^64. */
+void json_put_u128(struct json_writer *w, const char *key, uint64_t high, uint64_t low);
 void json_put_i64(struct json_writer *w, const char *key, int64_t n);
 void json_put_bool(struct json_writer *w, const char *key, bool b);
 /* 0, or what went wrong first: -ENOMEM, -EILSEQ. What is in the buf is then no JSON. */

@@ -115,6 +115,20 @@ void json_put_u64(struct json_writer *w, const char *key, uint64_t n)
 		w->error = buf_printf(w->out, "%" PRIu64, n);
 }
 
+void json_put_u128(struct json_writer *w, const char *key, uint64_t high, uint64_t low)
+{
+	char digits[40], *at = digits + sizeof(digits);
+	__extension__ unsigned __int128 n = high;
+
+	n = n << 64 | low;
+	*--at = '\0';
+	do {
+		*--at = (char)('0' + (int)(n % 10));
+		n /= 10;
+	} while (n > 0);
+	put_word(w, key, at);
+}
+
 void json_put_i64(struct json_writer *w, const char *key, int64_t n)
 {
 	start_value(w, key);

@@ -193,6 +193,10 @@ void ttrpc_call_start(struct ttrpc_conn *conn, uint32_t stream, struct slice pay
 static void finish(
 	struct ttrpc_call *call, uint8_t status, const char *text, const ProtobufCMessage *body)
 {
+	const struct ttrpc_server *server = call->conn->server;
+
+	if (server && server->config.on_call_end && call->method)
+		server->config.on_call_end(call, text, server->config.user);
 	if (!call->is_cancelled)
 		ttrpc_conn_respond(call->conn, call->stream, status, text, body);
 	call_end(call);

@@ -43,6 +43,9 @@ struct ttrpc_server_config {
 	const struct ttrpc_method *methods; /* borrowed for the server's life */
 	size_t n_methods;
 	void *user; /* handed to handlers */
+	/* NULL, or told of each call of a known method at its end, before the call goes. text: why
+	 * it failed; NULL: it has not. */
+	void (*on_call_end)(const struct ttrpc_call *call, const char *text, void *user);
 	/* Status for an unknown service: 3 for the agent, 12 for the shim (both as upstream). */
 	uint8_t unknown_service_status;
 	/* Above it a new connection is closed. One whose peer left counts as long as handlers hold
