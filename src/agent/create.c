@@ -255,6 +255,8 @@ static void on_prepared(void *data, const struct err *err, uint32_t n_steps)
 		container_remove(c, NULL);
 		return;
 	}
+	if (!err_is_set(&c->failure))
+		(void)!storages_watch(c->agent, &c->storages, request_of(c)->storages, &c->failure);
 	storages_settle(&c->storages);
 	span_call("prepare container", c->id, c->create_call);
 	c->n_begun = UINT32_MAX;

@@ -31,6 +31,7 @@ void sandbox_init(struct sandbox *s)
 {
 	*s = (struct sandbox){.ipc_ns_fd = -1, .uts_ns_fd = -1, .pid_ns_fd = -1};
 	oom_queue_init(&s->oom);
+	watches_init(&s->watches);
 }
 
 static void close_namespaces(struct sandbox *s)
@@ -49,6 +50,7 @@ void sandbox_fini(struct sandbox *s)
 	oom_queue_fini(&s->oom);
 	storages_forget(&s->storages, &s->own_storages);
 	storages_fini(&s->storages);
+	watches_fini(&s->watches);
 	close_namespaces(s);
 	free(s->id);
 	free(s->guest_hooks);

@@ -8,6 +8,7 @@
 #include "agent/job.h"
 #include "agent/oom.h"
 #include "agent/storages.h"
+#include "agent/watch.h"
 #include "base/map.h"
 #include "wire/ttrpc_server.h"
 
@@ -27,7 +28,8 @@ struct sandbox {
 	struct map containers; /* struct container, by id */
 	struct map storages;   /* struct storage, by mount point: also those of containers */
 	struct storage_set own_storages;
-	uint32_t n_begun; /* mounts of own_storages that may need undoing */
+	struct watches watches; /* of storages that are watchable mounts */
+	uint32_t n_begun;	/* mounts of own_storages that may need undoing */
 	/* Owned; -1: not shared. The pid namespace is that of the first container. */
 	int ipc_ns_fd, uts_ns_fd, pid_ns_fd;
 	struct attach *attach;	 /* while being created: its storages' devices are waited for */

@@ -19,6 +19,7 @@ static const struct storage_driver *const drivers[] = {
 	&storage_scsi,
 	&storage_mmioblk,
 	&storage_nvdimm,
+	&storage_watchable,
 };
 
 char **storage_driver_names(size_t *ret_n)

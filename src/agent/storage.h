@@ -10,6 +10,7 @@
  *	overlayfs       an overlay of directories
  *	blk, scsi, mmioblk, nvdimm
  *			a file system on a disk, which is waited for
+ *	watchable-bind  a small directory tree, copied again when it changes
  *
  * What a driver is, and how one is added: storage/driver.h. Which storages there are and for whom:
  * storages.h.

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "agent/rpc.h"
+#include "agent/watch.h"
 #include "wire/status.h"
 
 static void storage_free(struct storage *s)
 {
 	if (!s)
 		return;
+	watch_free(s->watch);
 	free(s->mount_point);
 	free(s->container_id);
 	free(s);
@@ -61,6 +63,21 @@ static int check_again(const struct storage *s, const struct storage_driver *dri
 	return 0;
 }
 
+static int check_others(const struct map *map, const Grpc__Storage *wanted,
+	const struct storage_driver *driver, const struct storage_owner *owner, struct err *err)
+{
+	MAP_FOREACH (e, map) {
+		const struct storage *s = e->value;
+
+		if (s->driver == driver && driver->excludes &&
+			driver->excludes(wanted->mount_point, s->mount_point, owner))
+			return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
+				"storage %s cannot be beside %s", wanted->mount_point,
+				s->mount_point);
+	}
+	return 0;
+}
+
 static int use(struct map *map, const Grpc__Storage *wanted, const struct storage_owner *owner,
 	struct storage_set *set, struct err *err)
 {
@@ -68,6 +85,8 @@ static int use(struct map *map, const Grpc__Storage *wanted, const struct storag
 	const struct storage_driver *driver;
 	int r = storage_check(wanted, owner, &driver, err);
 
+	if (r == 0)
+		r = check_others(map, wanted, driver, owner, err);
 	if (r < 0)
 		return r;
 	u->storage = map_find(map, wanted->mount_point);
@@ -115,6 +134,20 @@ int storages_acquire(struct map *map, Grpc__Storage **list, size_t n,
 	return 0;
 }
 
+int storages_watch(
+	struct agent *agent, struct storage_set *set, Grpc__Storage **list, struct err *err)
+{
+	for (size_t i = 0; i < set->n_uses; i++) {
+		struct storage *s = set->uses[i].storage;
+
+		if (!set->uses[i].own || s->driver != &storage_watchable)
+			continue;
+		if (watch_new(agent, list[i]->source, s->mount_point, &s->watch, err) < 0)
+			return err_wrap(err, "storage %s", s->mount_point);
+	}
+	return 0;
+}
+
 void storages_settle(struct storage_set *set)
 {
 	for (size_t i = 0; i < set->n_uses; i++) {
@@ -129,9 +162,10 @@ void storages_leave(struct storage_set *set)
 	for (size_t i = 0; i < set->n_uses; i++) {
 		struct storage_use *u = &set->uses[i];
 
-		if (--u->storage->n_users > 0 || u->storage->busy || u->storage->stays)
-			continue;
-		u->own = u->storage->busy = true;
+		if (--u->storage->n_users == 0 && !u->storage->busy && !u->storage->stays)
+			u->own = u->storage->busy = true;
+		if (u->own)
+			watch_free(take_ptr(&u->storage->watch));
 	}
 }
 

@@ -11,6 +11,7 @@
  *	storages_acquire(map, list, n, owner, &set)  count, own what has to be mounted
  *	attach_start(...)                         wait for the devices of those (device/attach.h)
  *	job: storages_mount(&set, list, report)
+ *	storages_watch(agent, &set, list)         mounted
  *	storages_settle(&set)                     mounted: owned by nobody
  *	...
  *	storages_leave(&set)                      discount, own what has to be unmounted
@@ -31,12 +32,16 @@
 struct storage {
 	const struct storage_driver *driver;
 	char *mount_point, *container_id; /* owned; container_id may be NULL */
+	struct watch *watch;		  /* owned: of a watchable mount, while it is mounted */
 	struct storage_owner owner; /* borrows container_id and the run_dir of the first user */
 	size_t n_users;
 	bool stays;	 /* mounted also without users */
 	bool is_private; /* no other container may use it */
 	bool busy;	 /* being mounted or unmounted by the set that owns it */
 };
+
+struct agent;
+struct watch;
 
 /* What one container, or the sandbox, uses. A zeroed one is empty. */
 struct storage_set {
@@ -51,6 +56,9 @@ struct storage_set {
 /* Checks each storage first. On failure nothing has changed. owner's run_dir must outlive the map. */
 int storages_acquire(struct map *map, Grpc__Storage **list, size_t n,
 	const struct storage_owner *owner, struct storage_set *ret, struct err *err) must_check;
+/* Between mounting and settling: what has to be watched from now on. */
+int storages_watch(struct agent *agent, struct storage_set *set, Grpc__Storage **list,
+	struct err *err) must_check;
 void storages_settle(struct storage_set *set);
 void storages_leave(struct storage_set *set);
 /* Empties the set. */

@@ -24,6 +24,10 @@ struct storage_driver {
 	bool stays;
 	/* Lives in its owner's bundle: no other container may use it. NULL: none does. */
 	bool (*is_private)(const Grpc__Storage *s);
+	/* There can be no storage of this driver at mount_point while there is one at other. NULL:
+	 * there can. */
+	bool (*excludes)(
+		const char *mount_point, const char *other, const struct storage_owner *owner);
 	/* What can be said against a request before anything is done; driver and mount point have
 	 * been looked at. NULL: storage_check_fs(). */
 	int (*check)(const Grpc__Storage *s, const struct storage_owner *owner, struct err *err);
@@ -38,6 +42,6 @@ struct storage_driver {
 };
 
 extern const struct storage_driver storage_virtio_fs, storage_9p, storage_bind, storage_local,
-	storage_ephemeral, storage_overlayfs;
+	storage_ephemeral, storage_overlayfs, storage_watchable;
 /* block.c */
 extern const struct storage_driver storage_blk, storage_scsi, storage_mmioblk, storage_nvdimm;

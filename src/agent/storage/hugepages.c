@@ -5,11 +5,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/sysinfo.h>
 
+#include "agent/storage/place.h"
 #include "base/io.h"
-#include "base/path.h"
 #include "wire/status.h"
 
 #define POOLS "/sys/kernel/mm/hugepages"
@@ -113,21 +112,6 @@ static int write_pool(const char *path, uint64_t n)
 	return io_write_file(AT_FDCWD, path, text);
 }
 
-/* Closing it unlocks. */
-static int lock(const char *dir)
-{
-	int r = path_mkdir(dir, 0711), fd;
-
-	if (r < 0)
-		return r;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && flock(fd, LOCK_EX) < 0) {
-		close_fd(fd);
-		return -errno;
-	}
-	return fd < 0 ? -errno : fd;
-}
-
 /* The kernel would look for them for long, and take every free page. */
 static bool can_exist(const struct hugepages *pages)
 {
@@ -140,13 +124,13 @@ static bool can_exist(const struct hugepages *pages)
 
 int hugepages_reserve(const struct hugepages *pages, const char *lock_dir, struct err *err)
 {
-	auto_fd int lock_fd = lock(lock_dir);
+	auto_fd int lock_fd = storage_lock(lock_dir, err);
 	char path[POOL_PATH_SIZE];
 	uint64_t before, wanted, after;
 	int r;
 
 	if (lock_fd < 0)
-		return err_sys(err, -lock_fd, "lock %s", lock_dir);
+		return lock_fd;
 	if (!can_exist(pages))
 		return err_set(err, ENOMEM,
 			"huge pages for %" PRIu64 " times %" PRIu64
@@ -174,7 +158,7 @@ int hugepages_reserve(const struct hugepages *pages, const char *lock_dir, struc
 
 void hugepages_release(const struct hugepages *pages, const char *lock_dir)
 {
-	auto_fd int lock_fd = lock(lock_dir);
+	auto_fd int lock_fd = storage_lock(lock_dir, NULL);
 	char path[POOL_PATH_SIZE];
 	uint64_t before;
 

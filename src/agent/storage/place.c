@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -154,6 +155,19 @@ int storage_place_open(const char *path, struct storage_place *ret, struct err *
 	}
 	*ret = place;
 	return 0;
+}
+
+int storage_lock(const char *dir, struct err *err)
+{
+	auto_fd int fd = -1;
+	int r = path_mkdir(dir, 0711);
+
+	if (r < 0)
+		return err_sys(err, -r, "mkdir %s", dir);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return err_sys(err, errno, "lock %s", dir);
+	return take_fd(&fd);
 }
 
 void storage_place_fini(struct storage_place *place)

@@ -30,6 +30,9 @@ int storage_place_make(
 int storage_place_open(const char *path, struct storage_place *ret, struct err *err) must_check;
 void storage_place_fini(struct storage_place *place);
 
+/* Opens and locks a directory, made if needed: who holds the fd is the only one. Blocks. */
+int storage_lock(const char *dir, struct err *err) must_check;
+
 /* Takes away what make has made, but for the parents: for who could not use it. */
 void storage_place_undo(struct storage_place *place);
 /* Whether it is the root of a mount. */
