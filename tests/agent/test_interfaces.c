@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UpdateInterface and ListInterfaces, with veth links: each test makes what it needs. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 
+#include "base/path.h"
 #include "health.pb-c.h"
 #include "net.h"
 
@@ -271,6 +274,7 @@ static void nonsense_is_refused(void **state)
 		{.mac = MAC_A, .name = ".."},
 		{.mac = MAC_A, .name = "eth%d"},
 		{.mac = MAC_A, .name = "lo"},
+		{.mac = MAC_A, .name = "eth0", .device_path = "20/00/../.."},
 		{.mac = MAC_A, .name = "eth0", .mtu = UINT64_C(1) << 32},
 		{.mac = MAC_A, .name = "eth0", .addresses = {"10.0.0"}, .masks = {"8"}},
 		{.mac = MAC_A, .name = "eth0", .addresses = {"10.0.0.1"}, .masks = {"33"}},
@@ -348,6 +352,47 @@ static void a_link_that_is_plugged_in_later_is_waited_for(void **state)
 	assert_ip("addr show eth0", "10.1.0.2/24");
 }
 
+/* A directory where the PCI devices of the machine were, in the test's mount namespace. */
+static void make_device_directory(const char *link)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/devices/pci0000:00/0000:00:05.0/virtio7/net/%s", link);
+	assert_int_equal(path_mkdir(path, 0755), 0);
+}
+
+static void a_device_says_which_link_it_is(void **state)
+{
+	struct wanted w = {.mac = MAC_B, .name = "eth0", .device_path = "05"};
+	struct fixture *f = *state;
+	struct request r;
+	struct reply reply;
+
+	assert_int_equal(mount("sys", "/sys/devices", "tmpfs", 0, NULL), 0);
+	/* The address is somebody else's too. */
+	ip("link add other address " MAC_B " type veth peer name v1");
+	make_device_directory("v2");
+	ip("link add v2 address " MAC_A " type veth peer name v3");
+	ip("link set v2 up");
+	assert_int_equal(update(f, &w, NULL), 0);
+	assert_ip("link show eth0", MAC_B);
+	assert_ip("link show eth0", ",UP");
+	assert_ip("link show other", MAC_B);
+	/* Plugged in only now, with an address of its own. */
+	assert_int_equal(path_remove_tree(AT_FDCWD, "/sys/devices/pci0000:00"), 0);
+	w.mac = "02:00:00:00:00:0c";
+	w.name = "eth1";
+	fill(&r, &w);
+	call_start(f, "UpdateInterface", &r.message.base, NULL, &reply);
+	assert_health(f);
+	make_device_directory("v4");
+	ip("link add v4 address " MAC_A " type veth peer name v5");
+	call_wait(f, &reply);
+	assert_string_equal(reply.err.msg, "");
+	assert_ip("link show eth1", "02:00:00:00:00:0c");
+	assert_int_equal(umount2("/sys/devices", MNT_DETACH), 0);
+}
+
 static void a_link_that_gets_the_address_later_is_found(void **state)
 {
 	struct wanted w = {.mac = MAC_A, .name = "eth0"};
@@ -383,6 +428,7 @@ static void a_link_that_never_comes_is_said_so(void **state)
 	assert_int_equal(update(f, &w, &err), WIRE_INTERNAL);
 	assert_non_null(strstr(err.msg, "Link not found"));
 	assert_non_null(strstr(err.msg, "02:00:00:00:00:0A"));
+	assert_non_null(strstr(err.msg, "PCI path 02/00"));
 	assert_true(clock_now_ns() - begin_ns >= 3 * NS_PER_S);
 	assert_ip("link show eth0", MAC_B);
 	assert_int_equal(fixture_count_fds(f), n_fds);
@@ -425,6 +471,7 @@ int main(void)
 		net_test(a_link_of_that_name_takes_the_address_on),
 		net_test(a_card_goes_before_what_is_made_of_it),
 		net_test(a_link_that_is_plugged_in_later_is_waited_for),
+		net_test(a_device_says_which_link_it_is),
 		net_test(a_link_that_gets_the_address_later_is_found),
 		net_test(a_link_that_never_comes_is_said_so),
 		net_test(who_leaves_is_forgotten),

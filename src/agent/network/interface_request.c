@@ -33,6 +33,8 @@ static int parse_address(const Types__IPAddress *from, struct ip_address *ret, s
 
 static int parse_link(const Types__Interface *i, struct interface_request *ret, struct err *err)
 {
+	int r;
+
 	if (!mac_address_parse(rpc_str(i->hwaddr), &ret->mac))
 		return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
 			"interface: hwAddr: \"%s\" is no hardware address", rpc_str(i->hwaddr));
@@ -46,7 +48,10 @@ static int parse_link(const Types__Interface *i, struct interface_request *ret, 
 	ret->mtu = (uint32_t)i->mtu;
 	ret->no_arp = i->raw_flags & IFF_NOARP;
 	ret->is_plugged = *rpc_str(i->devicepath);
-	return 0;
+	if (!ret->is_plugged)
+		return 0;
+	r = device_want_pci(DEVICE_NET_PCI, i->devicepath, &ret->device, err);
+	return r < 0 ? err_wrap(err, "interface %s: devicePath", ret->name) : 0;
 }
 
 int interface_request_parse(

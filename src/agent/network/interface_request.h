@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* The interface of an UpdateInterface, checked. */
+#include "agent/device/want.h"
 #include "base/err.h"
 #include "linux/net_address.h"
 #include "types.pb-c.h"
@@ -10,7 +11,8 @@ struct interface_request {
 	const char *name; /* borrowed from the message; "": stays */
 	uint32_t mtu;	  /* 0: stays */
 	bool no_arp;
-	bool is_plugged;	      /* it is to come from a device that is named */
+	bool is_plugged; /* it is the interface of this device: */
+	struct device_want device;
 	struct ip_address *addresses; /* owned; with their prefixes */
 	size_t n_addresses;
 };

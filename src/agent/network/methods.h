@@ -4,13 +4,14 @@
 #include "agent/network/network.h"
 
 /*
- * UpdateInterface: the link with the MAC address hwAddr gets the name, the MTU (0: stays), the flag
+ * UpdateInterface: the link of the device at devicePath, or else that with the MAC address hwAddr,
+ * gets this address, the name, the MTU (0: stays), the flag
  * IFF_NOARP as raw_flags has it (no other), and is up in the end. Who has its name so far gets its
  * old one. Its permanent addresses become those of the request, but for the kernel's own link-local
  * ones; a request without addresses leaves them.
  *
- * Without such a link, one that has the name already gets the MAC address; but where devicePath says
- * that a device is to be plugged in, that is waited for.
+ * Without such a link, one that has the name already is taken; but where devicePath says that a
+ * device is to be plugged in, that is waited for.
  */
 extern const struct network_method network_update_interface;
 /* Every link, lo too, with name, MAC address, MTU and addresses. */

@@ -11,7 +11,6 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "wire/message.h"
-#include "wire/status.h"
 
 /* What a frame holds (4 MiB), without what goes around a message. */
 enum { REPLY_SIZE = (4 << 20) - 4096 };
@@ -40,7 +39,7 @@ struct operation {
 	struct job *job;	     /* NULL: it waits */
 	struct network_reply *reply; /* mapped, as long as the job */
 	/* Of a method that waits for a link: */
-	struct mac_address mac;
+	struct mac_address mac; /* none: any link may be it */
 	int64_t deadline_ns;
 	struct source *timer; /* while it waits */
 	bool is_announced;    /* the link has come since the job was started */
@@ -50,7 +49,7 @@ static void start_next(struct network *network, enum network_lane lane);
 
 static bool watches(const struct operation *op)
 {
-	return op->method->get_awaited_mac != NULL;
+	return op->method->get_awaited != NULL;
 }
 
 static void unmap_reply(struct operation *op)
@@ -123,12 +122,9 @@ static int run(void *data, struct job_report *report, struct err *err)
 static void on_too_late(void *data)
 {
 	struct operation *op = data;
-	char text[MAC_ADDRESS_TEXT_SIZE];
 	struct err err = ERR_INIT;
 
-	/* Hosts look for the first three words, and try again. */
-	err_set(&err, ENODEV, "Link not found (no interface has the address %s)",
-		mac_address_format(&op->mac, text));
+	op->method->say_missing(ttrpc_call_request(op->call), &err);
 	fail(op, &err);
 }
 
@@ -207,32 +203,35 @@ static void on_cancel(void *data)
 }
 
 /* mac NULL: perhaps any. */
+static bool may_be_awaited(const struct operation *op, const struct mac_address *mac)
+{
+	return !mac || op->mac.len == 0 || mac_address_is_same(mac, &op->mac);
+}
+
 static void on_link(void *data, const struct mac_address *mac)
 {
 	struct network *network = data;
 
 	LIST_FOREACH_SAFE (op, &network->waiting, struct operation, link) {
-		if (mac && !mac_address_is_same(mac, &op->mac))
+		if (!may_be_awaited(op, mac))
 			continue;
 		source_free(take_ptr(&op->timer));
 		list_remove(&op->link);
 		list_add(&network->lanes[op->method->lane], &op->link);
 	}
 	LIST_FOREACH (op, &network->lanes[NETWORK_LANE_KERNEL], struct operation, link)
-		if (watches(op) && (!mac || mac_address_is_same(mac, &op->mac)))
+		if (watches(op) && may_be_awaited(op, mac))
 			op->is_announced = true;
 	start_next(network, NETWORK_LANE_KERNEL);
 }
 
 /* Before the job looks, so that a link cannot come unseen in between. */
-static int watch_links(struct operation *op, const char *mac, struct err *err)
+static int watch_links(struct operation *op, struct err *err)
 {
 	struct network *network = op->network;
 	int r;
 
-	if (!mac_address_parse(mac, &op->mac))
-		return err_status(
-			err, EINVAL, WIRE_INVALID_ARGUMENT, "\"%s\" is no hardware address", mac);
+	op->method->get_awaited(ttrpc_call_request(op->call), &op->mac);
 	op->deadline_ns = ttrpc_call_received_ns(op->call) + network->hotplug_timeout_ns;
 	if (network->watch)
 		return 0;
@@ -246,7 +245,7 @@ static int prepare(struct operation *op, struct err *err)
 	int r = op->method->check ? op->method->check(request, err) : 0;
 
 	if (r == 0 && watches(op))
-		r = watch_links(op, op->method->get_awaited_mac(request), err);
+		r = watch_links(op, err);
 	return r;
 }
 

@@ -38,10 +38,12 @@ struct network_method {
 	const ProtobufCMessageDescriptor *reply; /* NULL: google.protobuf.Empty */
 	/*
 	 * Not NULL: run fails with ENODEV, and has changed nothing, while the link with this MAC
-	 * address is missing. It is run again when the kernel tells of that link, until the time for
-	 * hot-plugged devices is over.
+	 * address is missing (none: it may have any). It is run again when the kernel tells of that
+	 * link, until the time for hot-plugged devices is over.
 	 */
-	const char *(*get_awaited_mac)(const ProtobufCMessage *request);
+	void (*get_awaited)(const ProtobufCMessage *request, struct mac_address *ret);
+	/* What the host is told then. Returns -ENODEV. */
+	int (*say_missing)(const ProtobufCMessage *request, struct err *err);
 };
 
 int network_new(struct loop *loop, struct reaper *reaper, int64_t hotplug_timeout_ns,

@@ -29,7 +29,9 @@ struct update {
 	struct interface_request wanted;
 	struct side link;
 	struct side other; /* has the wanted name so far */
-	bool is_renamed, is_adopted;
+	char of_device
+		[IFNAMSIZ]; /* what the link of the wanted device is called; "": there is none */
+	bool is_renamed, has_new_mac;
 };
 
 static bool is_of_link(const struct rtnl_message *m, const void *data)
@@ -62,10 +64,28 @@ static int look_at_side(struct update *u, struct side *side)
 	return r;
 }
 
+/* Several links of one device, or none yet: the MAC address will tell. */
+static void find_device(struct update *u)
+{
+	auto_fd int sys_fd = open("/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char devpath[PCI_DEVPATH_SIZE];
+	const char *name;
+
+	if (sys_fd < 0 || device_find(sys_fd, &u->wanted.device, devpath) < 0)
+		return;
+	name = strrchr(devpath, '/');
+	if (name && strlen(name + 1) < IFNAMSIZ)
+		memcpy(u->of_device, name + 1, strlen(name + 1) + 1);
+}
+
 /* Bridges and VLANs that containers make of a card have its address too. */
 static unsigned int rank(const struct update *u, const struct rtnl_link *link)
 {
-	if (link->flags & IFF_LOOPBACK || !mac_address_is_same(&link->mac, &u->wanted.mac))
+	if (link->flags & IFF_LOOPBACK)
+		return 0;
+	if (strcmp(link->name, u->of_device) == 0)
+		return 4;
+	if (!mac_address_is_same(&link->mac, &u->wanted.mac))
 		return 0;
 	if (*u->wanted.name && strcmp(link->name, u->wanted.name) == 0)
 		return 3;
@@ -95,25 +115,39 @@ static int find_links(struct update *u)
 	return r;
 }
 
+/* Hosts look for the first three words, and try again. */
+static int say_missing(const struct interface_request *wanted, struct err *err)
+{
+	char mac[MAC_ADDRESS_TEXT_SIZE], device[DEVICE_TEXT_SIZE];
+
+	mac_address_format(&wanted->mac, mac);
+	if (!wanted->is_plugged)
+		return err_set(
+			err, ENODEV, "Link not found (no interface has the address %s)", mac);
+	device_want_format(&wanted->device, device);
+	return err_set(err, ENODEV, "Link not found (no interface has the address %s, nor a %s)",
+		mac, device);
+}
+
 static int choose_links(struct update *u, struct err *err)
 {
 	const char *name = u->wanted.name;
-	char text[MAC_ADDRESS_TEXT_SIZE];
-	int r = find_links(u);
+	int r;
+
+	if (u->wanted.is_plugged)
+		find_device(u);
+	r = find_links(u);
 
 	if (r < 0)
 		return rtnl_error(&u->nl, r, err, "list links");
 	if (u->other.was.flags & IFF_LOOPBACK)
 		return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
 			"interface: %s is the name of the loopback interface", name);
-	if (u->link.was.index == 0 && u->other.was.index != 0 && !u->wanted.is_plugged) {
+	if (u->link.was.index == 0 && u->other.was.index != 0 && !u->wanted.is_plugged)
 		u->link.was = u->other.was;
-		u->is_adopted = true;
-	}
-	/* Hosts look for the first three words, and try again. */
 	if (u->link.was.index == 0)
-		return err_set(err, ENODEV, "Link not found (no interface has the address %s)",
-			mac_address_format(&u->wanted.mac, text));
+		return say_missing(&u->wanted, err);
+	u->has_new_mac = !mac_address_is_same(&u->link.was.mac, &u->wanted.mac);
 	if (u->link.was.index == u->other.was.index)
 		u->other.was = (struct rtnl_link){.index = 0};
 	r = look_at_side(u, &u->link);
@@ -194,7 +228,7 @@ static int change_link(struct update *u, struct err *err)
 	const struct rtnl_link *was = &u->link.was;
 	int r = 0;
 
-	if (u->is_adopted) {
+	if (u->has_new_mac) {
 		r = take_down(u, &u->link);
 		if (r == 0)
 			r = change(u, &(struct rtnl_link_change){
@@ -328,7 +362,7 @@ static void undo(struct update *u)
 
 	if (u->is_renamed)
 		put_names_back(u);
-	if (u->is_adopted) {
+	if (u->has_new_mac) {
 		(void)!take_down(u, &u->link);
 		(void)!change(u, &(struct rtnl_link_change){.index = was->index, .mac = &was->mac});
 	}
@@ -382,11 +416,23 @@ static int check(const ProtobufCMessage *message, struct err *err)
 	return interface_request_parse(request->interface, &wanted, err);
 }
 
-static const char *get_mac(const ProtobufCMessage *message)
+/* What check() has seen is there. */
+static void get_awaited(const ProtobufCMessage *message, struct mac_address *ret)
 {
 	const Grpc__UpdateInterfaceRequest *request = (const Grpc__UpdateInterfaceRequest *)message;
 
-	return rpc_str(request->interface->hwaddr);
+	*ret = (struct mac_address){.len = 0};
+	if (!*rpc_str(request->interface->devicepath))
+		(void)!mac_address_parse(rpc_str(request->interface->hwaddr), ret);
+}
+
+static int say_missing_after_all(const ProtobufCMessage *message, struct err *err)
+{
+	const Grpc__UpdateInterfaceRequest *request = (const Grpc__UpdateInterfaceRequest *)message;
+	auto_interface_request struct interface_request wanted = {.addresses = NULL};
+	int r = interface_request_parse(request->interface, &wanted, err);
+
+	return r < 0 ? r : say_missing(&wanted, err);
 }
 
 const struct network_method network_update_interface = {
@@ -395,5 +441,6 @@ const struct network_method network_update_interface = {
 	.check = check,
 	.run = run,
 	.reply = &types__interface__descriptor,
-	.get_awaited_mac = get_mac,
+	.get_awaited = get_awaited,
+	.say_missing = say_missing_after_all,
 };
