@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UpdateRoutes and ListRoutes. */
+#include <stdio.h>
+
 #include "agent.pb-c.h"
 #include "agent/network/methods.h"
 #include "agent/network/route_request.h"
@@ -183,8 +185,8 @@ static void fill_entry(struct entry *e, const struct rtnl_route *route)
 	ip_address_format(&route->dest, true, e->dest);
 	/* Not "", which would be a route of either family, nor what upstream writes, a host. */
 	if (route->dest.family == AF_UNSPEC)
-		memcpy(e->dest, route->family == AF_INET6 ? "::/0" : "0.0.0.0/0",
-			sizeof("0.0.0.0/0"));
+		snprintf(e->dest, sizeof(e->dest), "%s",
+			route->family == AF_INET6 ? "::/0" : "0.0.0.0/0");
 	ip_address_format(&route->gateway, false, e->gateway);
 	ip_address_format(&route->source, false, e->source);
 	if (route->from.family != AF_UNSPEC)
