@@ -332,6 +332,7 @@ void container_remove(struct container *c, struct container_removal *removal)
 	case CONTAINER_STARTING:
 		cancel_launch(c);
 		return;
+	case CONTAINER_SHARING:
 	case CONTAINER_POSTSTART:
 		/* Its end calls us again. */
 		c->is_to_be_removed = true;

@@ -8,6 +8,7 @@
  *	PREPARING  waiting for devices                    attach_cancel, then tear down
  *	           then job: storages, root bind mount    job_kill, then tear down
  *	LAUNCHING  launch: cgroup, namespaces, init       launch_cancel, then tear down
+ *	SHARING    job: mounts of others; init waits      job_kill, then as CREATED
  *	CREATED    nothing; init waits for its release    launch_cancel, then tear down
  *	STARTING   release: init becomes the program      launch_cancel, then tear down
  *	POSTSTART  job: hooks; init is the program        job_kill, then tear down
@@ -34,6 +35,7 @@
 enum container_state {
 	CONTAINER_PREPARING,
 	CONTAINER_LAUNCHING,
+	CONTAINER_SHARING,
 	CONTAINER_CREATED,
 	CONTAINER_STARTING,
 	CONTAINER_POSTSTART,
@@ -63,7 +65,7 @@ struct container {
 	bool has_poststart, has_poststop; /* hooks, perhaps (container_hooks.h) */
 	struct attach *attach;		  /* PREPARING: its devices are waited for */
 	struct device_set devices;	  /* what was found; borrows from the creating request */
-	struct job *job;		  /* PREPARING, POSTSTART, REMOVING */
+	struct job *job;		  /* PREPARING, SHARING, POSTSTART, REMOVING */
 	struct launch *launch;		  /* LAUNCHING to STARTING */
 	struct list operations;		  /* struct operation: pause, resume, update, kill */
 	bool is_paused;

@@ -16,6 +16,7 @@
 #include "agent/container_hooks.h"
 #include "agent/device/spec.h"
 #include "agent/rpc.h"
+#include "agent/shared_mounts.h"
 #include "agent/span.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -38,11 +39,6 @@ static const Grpc__CreateContainerRequest *request_of(const struct container *c)
 	return (const Grpc__CreateContainerRequest *)ttrpc_call_request(c->create_call);
 }
 
-static int not_supported(struct err *err, const char *what)
-{
-	return err_status(err, EOPNOTSUPP, WIRE_UNIMPLEMENTED, "%s: not supported yet", what);
-}
-
 static int check_request(
 	const struct agent *agent, const Grpc__CreateContainerRequest *request, struct err *err)
 {
@@ -54,9 +50,9 @@ static int check_request(
 	if (!request->oci)
 		return err_set(
 			err, EINVAL, "container %s: no OCI spec", rpc_str(request->container_id));
-	if (request->n_shared_mounts > 0)
-		return not_supported(err, "shared_mounts");
 	r = launch_check_spec(request->oci, err);
+	if (r == 0)
+		r = shared_mounts_check(request, err);
 	return r < 0 ? r
 		     : device_requests_check(
 			       request->devices, request->n_devices, request->oci->linux, err);
@@ -170,6 +166,53 @@ static void keep_pid_namespace(struct container *c)
 		sandbox->pid_ns_fd = io_dup(c->ns_fds[LAUNCH_NS_PID]);
 }
 
+static void finish_create(struct container *c)
+{
+	c->state = CONTAINER_CREATED;
+	log_write(LOG_INFO, "container", "container created", "cid", c->id, NULL);
+	span_call("create container", c->id, c->create_call);
+	ttrpc_call_on_cancel(c->create_call, NULL, NULL);
+	ttrpc_call_reply(take_ptr(&c->create_call), NULL);
+}
+
+/* In a job. */
+static int share_mounts(void *data, struct job_report *report, struct err *err)
+{
+	const struct container *c = data;
+
+	return shared_mounts_make(c, request_of(c), report, err);
+}
+
+static void on_mounts_shared(void *data, const struct err *err, uint32_t n_skipped)
+{
+	struct container *c = data;
+
+	c->job = NULL;
+	if (err && !err_is_set(&c->failure))
+		c->failure = *err;
+	if (err || c->is_to_be_removed) {
+		c->is_to_be_removed = false;
+		c->state = CONTAINER_CREATED;
+		container_remove(c, NULL);
+		return;
+	}
+	if (n_skipped > 0)
+		log_write(
+			LOG_WARN, "container", "a shared mount was not found", "cid", c->id, NULL);
+	finish_create(c);
+}
+
+static void start_sharing(struct container *c)
+{
+	struct job_config job = {
+		.name = "share mounts", .run = share_mounts, .done = on_mounts_shared, .data = c};
+	struct err err = ERR_INIT;
+
+	c->state = CONTAINER_SHARING;
+	if (job_start(c->agent->reaper, &job, &c->job, &err) < 0)
+		on_mounts_shared(c, &err, 0);
+}
+
 static void on_launched(void *data, const struct launch_result *result, const struct err *err)
 {
 	struct container *c = data;
@@ -187,13 +230,12 @@ static void on_launched(void *data, const struct launch_result *result, const st
 	reaper_drop(c->agent->reaper);
 	memcpy(c->ns_fds, result->ns_fds, sizeof(c->ns_fds));
 	c->has_cgroup = true;
-	c->state = CONTAINER_CREATED;
 	keep_pid_namespace(c);
 	c->oom = oom_watch_new(c->agent, c);
-	log_write(LOG_INFO, "container", "container created", "cid", c->id, NULL);
-	span_call("create container", c->id, c->create_call);
-	ttrpc_call_on_cancel(c->create_call, NULL, NULL);
-	ttrpc_call_reply(take_ptr(&c->create_call), NULL);
+	if (request_of(c)->n_shared_mounts > 0)
+		start_sharing(c);
+	else
+		finish_create(c);
 }
 
 static int start_launch(struct container *c, const struct launch_spec *s,
