@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "runtime/guest_mounts.h"
+#include "wire/message.h"
 
 struct guest_spec {
 	Grpc__Spec spec;
@@ -35,11 +36,6 @@ struct guest_spec {
 static const char initdata_annotation[] = "io.katacontainers.config.hypervisor.cc_init_data";
 static const char bundle_annotation[] = "io.katacontainers.pkg.oci.bundle_path";
 static const char type_annotation[] = "io.katacontainers.pkg.oci.container_type";
-
-static char *constant(const char *s)
-{
-	return (char *)(uintptr_t)s;
-}
 
 static const char *annotation(const Grpc__Spec *spec, const char *const *keys, size_t n_keys)
 {
@@ -139,7 +135,7 @@ static int amend_annotations(
 		Grpc__Spec__AnnotationsEntry *entry = &g->annotations[i];
 
 		grpc__spec__annotations_entry__init(entry);
-		entry->key = constant(added[i][0]);
+		entry->key = message_text(added[i][0]);
 		entry->value = keep_joined(g, added[i][1], "");
 		if (!entry->value)
 			return -ENOMEM;

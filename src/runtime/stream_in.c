@@ -59,8 +59,8 @@ static void on_fifo_end(struct stream_in *s)
 		stream_in_close(s);
 		return;
 	}
-	request.container_id = (char *)(uintptr_t)s->config.cid;
-	request.exec_id = (char *)(uintptr_t)s->config.eid;
+	request.container_id = message_text(s->config.cid);
+	request.exec_id = message_text(s->config.eid);
 	if (source_set_events(s->readable, 0) < 0 ||
 		agent_call(s->agent, AGENT_CLOSE_STDIN, &request.base, on_stdin_closed, s,
 			&s->call) < 0)
@@ -91,8 +91,8 @@ static void send_chunk(struct stream_in *s)
 	Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
 	struct slice chunk = buf_slice(&s->chunk);
 
-	request.container_id = (char *)(uintptr_t)s->config.cid;
-	request.exec_id = (char *)(uintptr_t)s->config.eid;
+	request.container_id = message_text(s->config.cid);
+	request.exec_id = message_text(s->config.eid);
 	request.has_data = 1;
 	request.data.data = (uint8_t *)(uintptr_t)chunk.p;
 	request.data.len = chunk.len;
@@ -179,8 +179,8 @@ int stream_in_start(struct stream_in *s, struct agent *agent)
 	if (s->is_terminal)
 		return 0;
 	/* No stdin at all: the process reads an end of file, as from /dev/null. */
-	request.container_id = (char *)(uintptr_t)s->config.cid;
-	request.exec_id = (char *)(uintptr_t)s->config.eid;
+	request.container_id = message_text(s->config.cid);
+	request.exec_id = message_text(s->config.eid);
 	return agent_call(agent, AGENT_CLOSE_STDIN, &request.base, on_stdin_closed, s, &s->call);
 }
 

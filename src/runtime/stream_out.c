@@ -153,8 +153,8 @@ static int call_read(struct stream_out *s)
 {
 	Grpc__ReadStreamRequest request = GRPC__READ_STREAM_REQUEST__INIT;
 
-	request.container_id = (char *)(uintptr_t)s->config.cid;
-	request.exec_id = (char *)(uintptr_t)s->config.eid;
+	request.container_id = message_text(s->config.cid);
+	request.exec_id = message_text(s->config.eid);
 	MESSAGE_SET(&request, len, STREAM_CHUNK_SIZE);
 	return agent_call(s->agent, s->method, &request.base, on_read, s, &s->call);
 }

@@ -157,13 +157,13 @@ static int forward(struct event_queue *q, struct event *e)
 
 	MESSAGE_SET(&timestamp, seconds, e->at_ns / NS_PER_S);
 	MESSAGE_SET(&timestamp, nanos, (int32_t)(e->at_ns % NS_PER_S));
-	any.type_url = (char *)(uintptr_t)e->type;
+	any.type_url = message_text(e->type);
 	any.has_value = 1;
 	any.value.data = e->value.data + e->value.start;
 	any.value.len = buf_len(&e->value);
 	envelope.timestamp = &timestamp;
 	envelope.namespace_ = q->name_space;
-	envelope.topic = (char *)(uintptr_t)e->topic;
+	envelope.topic = message_text(e->topic);
 	envelope.event = &any;
 	request.envelope = &envelope;
 	return ttrpc_client_call(q->client, "containerd.services.events.ttrpc.v1.Events", "Forward",

@@ -42,11 +42,6 @@ int events_on_flushed(struct events *e, int64_t deadline_ns, void (*fn)(void *da
 	return event_queue_on_flushed(e->queue, deadline_ns, fn, data);
 }
 
-static char *field(const char *s)
-{
-	return (char *)(uintptr_t)s;
-}
-
 static void publish(struct events *e, const char *topic, const char *cid, const char *id,
 	const ProtobufCMessage *event)
 {
@@ -89,7 +84,7 @@ void events_start(struct events *e, const char *cid, uint32_t pid)
 {
 	Containerd__Events__TaskStart event = CONTAINERD__EVENTS__TASK_START__INIT;
 
-	event.container_id = field(cid);
+	event.container_id = message_text(cid);
 	MESSAGE_SET(&event, pid, pid);
 	publish(e, "/tasks/start", cid, "", &event.base);
 }
@@ -98,8 +93,8 @@ void events_exec_added(struct events *e, const char *cid, const char *eid)
 {
 	Containerd__Events__TaskExecAdded event = CONTAINERD__EVENTS__TASK_EXEC_ADDED__INIT;
 
-	event.container_id = field(cid);
-	event.exec_id = field(eid);
+	event.container_id = message_text(cid);
+	event.exec_id = message_text(eid);
 	publish(e, "/tasks/exec-added", cid, eid, &event.base);
 }
 
@@ -107,8 +102,8 @@ void events_exec_started(struct events *e, const char *cid, const char *eid, uin
 {
 	Containerd__Events__TaskExecStarted event = CONTAINERD__EVENTS__TASK_EXEC_STARTED__INIT;
 
-	event.container_id = field(cid);
-	event.exec_id = field(eid);
+	event.container_id = message_text(cid);
+	event.exec_id = message_text(eid);
 	MESSAGE_SET(&event, pid, pid);
 	publish(e, "/tasks/exec-started", cid, eid, &event.base);
 }
@@ -117,7 +112,7 @@ void events_paused(struct events *e, const char *cid)
 {
 	Containerd__Events__TaskPaused event = CONTAINERD__EVENTS__TASK_PAUSED__INIT;
 
-	event.container_id = field(cid);
+	event.container_id = message_text(cid);
 	publish(e, "/tasks/paused", cid, "", &event.base);
 }
 
@@ -125,7 +120,7 @@ void events_resumed(struct events *e, const char *cid)
 {
 	Containerd__Events__TaskResumed event = CONTAINERD__EVENTS__TASK_RESUMED__INIT;
 
-	event.container_id = field(cid);
+	event.container_id = message_text(cid);
 	publish(e, "/tasks/resumed", cid, "", &event.base);
 }
 
@@ -133,7 +128,7 @@ void events_oom(struct events *e, const char *cid)
 {
 	Containerd__Events__TaskOOM event = CONTAINERD__EVENTS__TASK_OOM__INIT;
 
-	event.container_id = field(cid);
+	event.container_id = message_text(cid);
 	publish(e, "/tasks/oom", cid, "", &event.base);
 }
 
@@ -143,8 +138,8 @@ void events_exit(struct events *e, const char *cid, const char *id, const struct
 	Google__Protobuf__Timestamp at;
 
 	events_timestamp(exit->at_ns, &at);
-	event.container_id = field(cid);
-	event.id = field(id);
+	event.container_id = message_text(cid);
+	event.id = message_text(id);
 	MESSAGE_SET(&event, pid, exit->pid);
 	MESSAGE_SET(&event, exit_status, exit->status);
 	event.exited_at = &at;
@@ -158,8 +153,8 @@ void events_delete(
 	Google__Protobuf__Timestamp at;
 
 	events_timestamp(exit->at_ns, &at);
-	event.container_id = field(cid);
-	event.id = field(id);
+	event.container_id = message_text(cid);
+	event.id = message_text(id);
 	MESSAGE_SET(&event, pid, exit->pid);
 	MESSAGE_SET(&event, exit_status, exit->status);
 	event.exited_at = &at;

@@ -88,7 +88,7 @@ static int fill_entry(struct pid_entry *e, uint32_t pid, const struct guest_proc
 		return 0;
 	details.exec_id = p->eid;
 	r = message_encode(&details.base, &e->details);
-	e->any.type_url = (char *)(uintptr_t)details.base.descriptor->name;
+	e->any.type_url = message_text(details.base.descriptor->name);
 	e->any.has_value = 1;
 	e->any.value.data = e->details.data + e->details.start;
 	e->any.value.len = buf_len(&e->details);

@@ -15,7 +15,7 @@ static void reply_metrics(struct ttrpc_call *call, const Grpc__StatsContainerRes
 		err_sys(&err, ENOMEM, "answer with the container's statistics");
 		ttrpc_call_fail(call, &err);
 	} else {
-		any.type_url = (char *)(uintptr_t)metrics.type;
+		any.type_url = message_text(metrics.type);
 		any.has_value = 1;
 		any.value.data = metrics.bytes.data + metrics.bytes.start;
 		any.value.len = buf_len(&metrics.bytes);

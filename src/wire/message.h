@@ -53,5 +53,11 @@ int message_encode(const ProtobufCMessage *msg, struct buf *b) must_check;
  * envelope in parts: encodings one behind the other are one message. */
 int message_encode_field(unsigned id, const ProtobufCMessage *msg, struct buf *b) must_check;
 
+/* Text for a message, which borrows it as char * and is only read. */
+static inline char *message_text(const char *s)
+{
+	return (char *)(uintptr_t)s;
+}
+
 /* Sets an optional scalar and its has_ flag: MESSAGE_SET(&req, timeout, 5). */
 #define MESSAGE_SET(msg, field, value) ((msg)->has_##field = 1, (msg)->field = (value))

@@ -348,8 +348,8 @@ static int queue_request(struct ttrpc_client *client, const struct ttrpc_pending
 	int r = frames_begin(frames);
 
 	/* protobuf-c takes what it encodes by pointers to what may be changed. */
-	front.service = (char *)(uintptr_t)service;
-	front.method = (char *)(uintptr_t)method;
+	front.service = message_text(service);
+	front.method = message_text(method);
 	if (pending->timeout_ns > 0)
 		MESSAGE_SET(&back, timeout_nano, pending->timeout_ns);
 	if (r == 0)

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "ttrpc.pb-c.h"
 #include "wire/budget.h"
+#include "wire/message.h"
 #include "wire/status.h"
 
 /* Then others get their turn; the loop comes back, since there is more to read. */
@@ -107,7 +108,7 @@ static int queue_response(struct ttrpc_conn *conn, uint32_t stream, uint8_t stat
 	if (status != WIRE_OK) {
 		MESSAGE_SET(&st, code, status);
 		/* protobuf-c takes what it encodes by pointers to what may be changed. */
-		st.message = (char *)(uintptr_t)text;
+		st.message = message_text(text);
 	}
 	if (r == 0)
 		r = message_encode(&response.base, &frames->out);

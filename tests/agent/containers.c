@@ -4,17 +4,6 @@
 
 #include "fixture.h"
 
-/* Requests borrow strings as char *, and never write to them. */
-static char *text(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
-
 static void fill_process(Grpc__Process *process, char **args, bool terminal)
 {
 	static Grpc__User user;

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "loop/loop.h"
+#include "wire/message.h"
 #include "wire/status.h"
 #include "wire/ttrpc_client.h"
 
@@ -78,6 +79,12 @@ void reply_fini(struct reply *reply);
 int call(struct fixture *f, const char *method, const ProtobufCMessage *request, struct err *err);
 /* Lets the loop run until *condition, or fails the test. */
 void run_until(struct fixture *f, const bool *condition);
+
+/* Requests borrow text as char *, and only read it. */
+static inline char *text(const char *s)
+{
+	return message_text(s);
+}
 
 /* A container that runs a shell script, or args if script is NULL. */
 struct container_options {

@@ -21,16 +21,6 @@ struct scripts {
 	struct script scripts[MAX_HOOKS];
 };
 
-static char *text(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
-
 static void add(Grpc__Hooks *hooks, const char *kind, Grpc__Hook **one)
 {
 	const struct {

@@ -102,8 +102,8 @@ static void append_requests(struct buf *b, uint32_t first, size_t n, const char 
 	auto_buf struct buf payload = BUF_INIT, bytes = BUF_INIT;
 
 	assert_int_equal(message_encode(inner, &bytes), 0);
-	request.service = (char *)(uintptr_t)service;
-	request.method = (char *)(uintptr_t)method;
+	request.service = message_text(service);
+	request.method = message_text(method);
 	request.has_payload = buf_len(&bytes) > 0;
 	request.payload = (ProtobufCBinaryData){buf_len(&bytes), bytes.data};
 	assert_int_equal(message_encode(&request.base, &payload), 0);

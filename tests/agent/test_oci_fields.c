@@ -6,16 +6,6 @@
 
 #include "fixture.h"
 
-static char *text(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
-
 /* A container of one shell script; what it prints. */
 static void run_amended(struct fixture *f, const char *script,
 	void (*amend)(Grpc__CreateContainerRequest *request, void *data), void *data,

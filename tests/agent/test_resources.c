@@ -15,17 +15,6 @@
 #define ONLY_V1 0
 #endif
 
-/* Requests borrow strings as char *, and never write to them. */
-static char *text(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
-
 static int pause_container(struct fixture *f, const char *id, struct err *err)
 {
 	Grpc__PauseContainerRequest request = GRPC__PAUSE_CONTAINER_REQUEST__INIT;

@@ -122,8 +122,8 @@ static void make_requests(struct slice in, struct buf *out)
 		uint8_t header[TTRPC_HEADER_SIZE];
 		struct ttrpc_header h = {.stream = stream, .type = TTRPC_REQUEST};
 
-		request.service = (char *)(uintptr_t)method->service;
-		request.method = (char *)(uintptr_t)method->method;
+		request.service = message_text(method->service);
+		request.method = message_text(method->method);
 		MESSAGE_SET(&request, timeout_nano, in.p[0] > 128 ? 1 : 0);
 		request.has_payload = 1;
 		request.payload = (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)in.p + 2};

@@ -13,6 +13,7 @@
 #include "agent/container/rootfs.h"
 #include "agent/container/sysctl.h"
 #include "oom.h"
+#include "wire/message.h"
 
 static void homes_are_found_in_well_formed_lines(void **state)
 {
@@ -153,8 +154,8 @@ static int check_sysctl(const char *key, const char *namespace)
 	Grpc__LinuxNamespace *namespaces[] = {&ns};
 	Grpc__Linux l = GRPC__LINUX__INIT;
 
-	entry.key = (char *)(uintptr_t)key;
-	ns.type = (char *)(uintptr_t) namespace;
+	entry.key = message_text(key);
+	ns.type = message_text(namespace);
 	l.n_sysctl = 1;
 	l.sysctl = entries;
 	l.n_namespaces = 1;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/container/device_policy.h"
+#include "wire/message.h"
 #include "wire/status.h"
 
 static struct device_policy policy;
@@ -42,11 +43,11 @@ static Grpc__LinuxDeviceCgroup rule_of(const char *type, int major, int minor, c
 	Grpc__LinuxDeviceCgroup rule = GRPC__LINUX_DEVICE_CGROUP__INIT;
 
 	rule.has_allow = rule.allow = true;
-	rule.type = (char *)(uintptr_t)type;
+	rule.type = message_text(type);
 	rule.has_major = rule.has_minor = true;
 	rule.major = major;
 	rule.minor = minor;
-	rule.access = (char *)(uintptr_t)access;
+	rule.access = message_text(access);
 	return rule;
 }
 
@@ -78,14 +79,14 @@ static void listed_devices_count_when_there_are_no_rules(void **state)
 	Grpc__LinuxDevice device = GRPC__LINUX_DEVICE__INIT;
 
 	(void)state;
-	device.type = (char *)(uintptr_t) "b";
+	device.type = message_text("b");
 	device.major = 7;
 	device.minor = 3;
 	make(NULL, &device);
 	assert_first(true, 'b', 7, 3, DEVICE_ALL);
 	make(&rule, &device);
 	assert_first(true, 'c', 1, 1, DEVICE_READ);
-	device.type = (char *)(uintptr_t) "p";
+	device.type = message_text("p");
 	make(NULL, &device);
 	assert_first(true, 'c', DEVICE_ANY, DEVICE_ANY, DEVICE_MKNOD);
 }

@@ -12,22 +12,13 @@
 #include "agent/container/hook.h"
 #include "agent/container/hooks.h"
 #include "base/clock.h"
+#include "wire/message.h"
 #include "wire/status.h"
-
-static char *text(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}
 
 static int run_shell(const char *script, const char *input, struct buf *output, struct err *err)
 {
-	char *args[] = {text("sh"), text("-c"), text(script)},
-	     *env[] = {text("PATH=/bin:/usr/bin")};
+	char *args[] = {message_text("sh"), message_text("-c"), message_text(script)},
+	     *env[] = {message_text("PATH=/bin:/usr/bin")};
 	struct hook hook = {.path = "/bin/sh",
 		.args = args,
 		.n_args = ARRAY_SIZE(args),
@@ -171,13 +162,13 @@ static void the_state_is_that_of_the_moment(void **state)
 		"{\"ociVersion\":\"1.0.2\",\"id\":\"c1\",\"status\":\"stopped\",\"bundle\":\"/b\","
 		"\"annotations\":{}}");
 	buf_clear(&text_of);
-	entry.key = text("k");
-	entry.value = text("\xff");
+	entry.key = message_text("k");
+	entry.value = message_text("\xff");
 	spec.annotations = entries;
 	spec.n_annotations = 1;
 	assert_int_equal(hooks_format_state(&hooks, HOOKS_POSTSTART, 7, &text_of), -EILSEQ);
 	buf_clear(&text_of);
-	entry.value = text("\n");
+	entry.value = message_text("\n");
 	assert_int_equal(hooks_format_state(&hooks, HOOKS_POSTSTART, 7, &text_of), 0);
 	assert_non_null(strstr(buf_str(&text_of), "\"status\":\"running\",\"pid\":7,"));
 	assert_non_null(strstr(buf_str(&text_of), "{\"k\":\"\\u000a\"}"));
@@ -208,7 +199,7 @@ static void hooks_are_checked_before_anything_is_made(void **state)
 		Grpc__Hooks hooks = GRPC__HOOKS__INIT;
 		struct err err = ERR_INIT;
 
-		hook.path = rows[i].path ? text(rows[i].path) : NULL;
+		hook.path = rows[i].path ? message_text(rows[i].path) : NULL;
 		hook.timeout = rows[i].timeout;
 		hooks.poststop = list;
 		hooks.n_poststop = 1;

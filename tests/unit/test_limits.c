@@ -12,6 +12,7 @@
 #include "agent/container/limits.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "wire/message.h"
 #include "wire/status.h"
 
 static char dir[32];
@@ -184,8 +185,8 @@ static void cpu_files(void **state)
 		cpu.shares = rows[i].shares;
 		cpu.quota = rows[i].quota;
 		cpu.period = rows[i].period;
-		cpu.cpus = (char *)(uintptr_t) "0-3";
-		cpu.mems = (char *)(uintptr_t) "";
+		cpu.cpus = message_text("0-3");
+		cpu.mems = message_text("");
 		assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
 		assert_file("cpu.weight", rows[i].weight);
 		assert_file("cpu.max", rows[i].max);
@@ -215,14 +216,14 @@ static void pids_io_and_hugepages(void **state)
 	throttle.rate = 1000;
 	resources.n_hugepagelimits = 1;
 	resources.hugepagelimits = huges;
-	huge.pagesize = (char *)(uintptr_t) "2MB";
+	huge.pagesize = message_text("2MB");
 	huge.limit = 4 << 20;
 	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
 	assert_file("pids.max", "42");
 	assert_file("io.weight", "default 4950");
 	assert_file("io.max", "8:16 wbps=1000");
 	assert_file("hugetlb.2MB.max", "4194304");
-	huge.pagesize = (char *)(uintptr_t) "../../x";
+	huge.pagesize = message_text("../../x");
 	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, &err), -EINVAL);
 	assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
 }
@@ -298,13 +299,13 @@ static void other_files_of_v1(void **state)
 	throttle.minor = 16;
 	resources.n_hugepagelimits = 1;
 	resources.hugepagelimits = huges;
-	huge.pagesize = (char *)(uintptr_t) "2MB";
+	huge.pagesize = message_text("2MB");
 	huge.limit = 4 << 20;
 	resources.network = &network;
 	network.classid = 0x10001;
 	network.n_priorities = 1;
 	network.priorities = priorities;
-	priority.name = (char *)(uintptr_t) "eth0";
+	priority.name = message_text("eth0");
 	priority.priority = 3;
 	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
 	assert_file("cpu.shares", "2048");
@@ -326,7 +327,7 @@ static void cpus_that_cannot_be_had_fail_an_update_only(void **state)
 	reset();
 	assert_int_equal(unlinkat(dir_fd, "cpuset.cpus", 0), 0);
 	resources.cpu = &cpu;
-	cpu.cpus = (char *)(uintptr_t) "0-3";
+	cpu.cpus = message_text("0-3");
 	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_CREATE, -1, NULL), 0);
 	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), -ENOENT);
 }

@@ -96,7 +96,7 @@ static void add_stat(struct reply *r, const char *key, uint64_t value)
 
 	assert_true(r->memory.n_stats < MAX_STATS);
 	grpc__memory_stats__stats_entry__init(e);
-	e->key = (char *)(uintptr_t)key;
+	e->key = message_text(key);
 	MESSAGE_SET(e, value, value);
 	r->stats_list[r->memory.n_stats++] = e;
 }

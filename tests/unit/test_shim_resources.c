@@ -18,7 +18,7 @@ static struct answer update(struct fixture *f, const char *type, const char *jso
 	Containerd__Task__V2__UpdateTaskRequest request = INIT(UPDATE_TASK_REQUEST);
 	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
 
-	any.type_url = (char *)(uintptr_t)type;
+	any.type_url = message_text(type);
 	any.has_value = 1;
 	any.value.data = (uint8_t *)(uintptr_t)json;
 	any.value.len = strlen(json);

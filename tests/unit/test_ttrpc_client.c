@@ -141,7 +141,7 @@ static void send_status(struct fixture *f, uint32_t stream, int32_t code, const 
 
 	response.status = &status;
 	MESSAGE_SET(&status, code, code);
-	status.message = (char *)(uintptr_t)text;
+	status.message = message_text(text);
 	assert_int_equal(message_encode(&response.base, &b), 0);
 	send_frame(f, stream, TTRPC_RESPONSE, buf_slice(&b));
 }
