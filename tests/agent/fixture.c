@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -17,6 +16,7 @@
 #include "agent/container/launch.h"
 #include "base/io.h"
 #include "base/path.h"
+#include "open_fds.h"
 
 #define BUSYBOX "/bin/busybox"
 
@@ -244,18 +244,7 @@ size_t fixture_agent_memory_kb(const struct fixture *f)
 
 size_t fixture_count_fds(const struct fixture *f)
 {
-	struct dirent *entry;
-	char path[64];
-	size_t n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)f->agent_pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		n += entry->d_name[0] != '.';
-	closedir(dir);
-	return n;
+	return count_open_fds(f->agent_pid);
 }
 
 static void on_reply(void *data, const ProtobufCMessage *message, const struct err *err)

@@ -6,6 +6,7 @@
 #include "agent/filesystems.h"
 #include "agent/metrics.h"
 #include "base/utf8.h"
+#include "text.h"
 
 /* Every line is a comment or a sample of ours that ends with a number. */
 static void check(const struct buf *out)
@@ -32,13 +33,9 @@ static void check(const struct buf *out)
 static void check_filesystems(const uint8_t *data, size_t size)
 {
 	struct filesystem list[FILESYSTEMS_MAX];
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 	size_t n;
 
-	if (!text)
-		return;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	n = filesystems_list(text, list);
 	assert(n <= FILESYSTEMS_MAX);
 	for (size_t i = 0; i < n; i++) {

@@ -4,19 +4,15 @@
 #include <string.h>
 
 #include "linux/cgroup_layout.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 	struct cgroup_layout layout;
 	size_t n_unified = 0;
 	uint32_t seen = 0;
 
-	if (!text)
-		return 0;
-	if (size > 0)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	if (cgroup_layout_parse(text, &layout) == 0) {
 		assert(layout.n_hierarchies > 0);
 		for (size_t i = 0; i < layout.n_hierarchies; i++) {

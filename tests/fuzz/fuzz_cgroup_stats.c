@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "linux/cgroup_text.h"
+#include "text.h"
 
 static void decode_keys(const char *text, size_t size)
 {
@@ -54,13 +55,8 @@ static void decode_io(const char *text, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 
-	if (!text)
-		return 0;
-	if (size > 0)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	decode_keys(text, size);
 	decode_numbers(text, size);
 	decode_io(text, size);

@@ -5,21 +5,18 @@
 #include <string.h>
 
 #include "agent/storage/hugepages.h"
+#include "text.h"
 
 enum { MAX_WORDS = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	auto_free char *text = malloc(size + 1);
+	auto_free char *text = fuzz_text(data, size);
 	char *words[MAX_WORDS], *rest = text;
 	struct hugepages pages;
 	struct err err = ERR_INIT;
 	size_t n = 0;
 
-	if (!text)
-		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	while (n < MAX_WORDS && (words[n] = strsep(&rest, "\n")))
 		n++;
 	if (hugepages_parse(words, n, &pages, &err) < 0) {

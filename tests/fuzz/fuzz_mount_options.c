@@ -7,6 +7,7 @@
 #include "agent/container/rootfs.h"
 #include "agent/container/sysctl.h"
 #include "linux/mount_options.h"
+#include "text.h"
 
 enum { WORDS_MAX = 64 };
 
@@ -34,16 +35,11 @@ static void try_key(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1), *words[WORDS_MAX];
+	char *text = fuzz_text(data, size), *words[WORDS_MAX];
 	struct mount_options o;
 	struct mount_attr attr;
 	size_t n = 0;
 
-	if (!text)
-		return 0;
-	if (size > 0)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	for (char *at = text; n < WORDS_MAX; at = words[n - 1] + strlen(words[n - 1]) + 1) {
 		char *end = strchr(at, '\n');
 

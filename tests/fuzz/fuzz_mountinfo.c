@@ -3,18 +3,14 @@
 #include <string.h>
 
 #include "linux/mountinfo.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1), *at = text;
+	char *text = fuzz_text(data, size), *at = text;
 	struct mountinfo m;
 	size_t n = 0;
 
-	if (!text)
-		return 0;
-	if (size > 0)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	while (mountinfo_next(&at, &m)) {
 		assert(strlen(m.mount_point) <= size && strlen(m.fs_type) > 0);
 		n++;

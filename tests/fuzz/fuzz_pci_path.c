@@ -3,18 +3,14 @@
 #include <string.h>
 
 #include "agent/device/want.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1), again[PCI_ADDRESS_SIZE], words[DEVICE_TEXT_SIZE];
+	char *text = fuzz_text(data, size), again[PCI_ADDRESS_SIZE], words[DEVICE_TEXT_SIZE];
 	struct pci_address address, same;
 	struct device_want want;
 
-	if (!text)
-		return 0;
-	if (size > 0)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	if (device_want_pci(DEVICE_BLOCK_PCI, text, &want, NULL) == 0) {
 		assert(want.pci.n > 0 && want.pci.n <= PCI_PATH_MAX);
 		assert(want.pci.root == 0 || want.pci.root >= 0x20);

@@ -4,17 +4,13 @@
 #include <string.h>
 
 #include "runtime/stdio_uri.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = fuzz_text(data, size);
 	struct stdio_uri uri;
 
-	if (!text)
-		return 0;
-	if (size > 0)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	if (stdio_uri_parse(text, &uri, NULL) == 0) {
 		assert((uri.kind == STDIO_NONE) == (text[0] == '\0'));
 		assert(uri.kind == STDIO_NONE || uri.path[0] == '/');

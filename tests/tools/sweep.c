@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sweep.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,6 +12,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "open_fds.h"
 
 enum { DEFAULT_STRIDE = 60, ALLOCATIONS_SLACK = 3 };
 
@@ -92,22 +93,6 @@ void sweep_fini_test(struct sweep *s)
 	s->in_round = 0;
 }
 
-static size_t count_fds(pid_t pid)
-{
-	const struct dirent *entry;
-	char path[64];
-	size_t n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	assert_non_null(dir);
-	while ((entry = readdir(dir)))
-		n += entry->d_name[0] != '.';
-	closedir(dir);
-	return n;
-}
-
 static size_t count_children(pid_t pid)
 {
 	char path[64];
@@ -126,7 +111,7 @@ static size_t count_children(pid_t pid)
 struct sweep_holdings sweep_look(const struct sweep *s, pid_t pid)
 {
 	return (struct sweep_holdings){
-		.n_fds = count_fds(pid),
+		.n_fds = count_open_fds(pid),
 		.n_children = count_children(pid),
 		.n_allocations = atomic_load(&s->plan->live),
 	};

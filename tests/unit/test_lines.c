@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "hypervisor/lines.h"
+#include "loop_until.h"
 
 static void feed(struct lines *lines, const char *text)
 {
@@ -88,23 +88,31 @@ static void a_panic_is_remembered(void **state)
 		"[ 1.2] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---");
 }
 
+/* Returns the end of the pipe that the lines are written into. */
+static int attach(struct lines *lines, struct loop **ret_loop)
+{
+	int fds[2];
+
+	assert_int_equal(loop_new(ret_loop), 0);
+	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(lines_attach(lines, *ret_loop, fds[0]), 0);
+	return fds[1];
+}
+
 static void a_pipe_is_read_until_its_writer_ends(void **state)
 {
 	struct lines lines = LINES_INIT("test");
 	struct loop *loop;
-	int fds[2];
+	int fd;
 
 	(void)state;
-	assert_int_equal(loop_new(&loop), 0);
-	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
-	assert_int_equal(lines_attach(&lines, loop, fds[0]), 0);
-	assert_int_equal(write(fds[1], "one\ntw", 6), 6);
+	fd = attach(&lines, &loop);
+	assert_int_equal(write(fd, "one\ntw", 6), 6);
 	assert_int_equal(loop_run_once(loop, NS_PER_S), 0);
 	assert_string_equal(lines_tail(&lines), "one");
-	assert_int_equal(write(fds[1], "o", 1), 1);
-	close(fds[1]);
-	while (lines.fd >= 0)
-		assert_int_equal(loop_run_once(loop, NS_PER_S), 0);
+	assert_int_equal(write(fd, "o", 1), 1);
+	close(fd);
+	loop_until(loop, lines.fd < 0);
 	assert_string_equal(lines_tail(&lines), "two");
 	lines_detach(&lines);
 	loop_free(loop);
@@ -114,20 +122,18 @@ static void draining_takes_what_is_there(void **state)
 {
 	struct lines lines = LINES_INIT("test");
 	struct loop *loop;
-	int fds[2];
+	int fd;
 
 	(void)state;
-	assert_int_equal(loop_new(&loop), 0);
-	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
-	assert_int_equal(lines_attach(&lines, loop, fds[0]), 0);
+	fd = attach(&lines, &loop);
 	for (int i = 0; i < 6000; i++)
-		assert_int_equal(write(fds[1], "0123456789", 10), 10);
-	assert_int_equal(write(fds[1], "\nlast\n", 6), 6);
+		assert_int_equal(write(fd, "0123456789", 10), 10);
+	assert_int_equal(write(fd, "\nlast\n", 6), 6);
 	lines_drain(&lines);
 	assert_string_equal(lines_tail(&lines), "last");
 	assert_true(lines.fd >= 0);
 	lines_detach(&lines);
-	close(fds[1]);
+	close(fd);
 	loop_free(loop);
 }
 

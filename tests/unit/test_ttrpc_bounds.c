@@ -9,13 +9,11 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "base/clock.h"
 #include "loop_until.h"
 #include "oom.h"
 #include "ttrpc_peer.h"
-#include "wire/dial.h"
 #include "wire/ttrpc_conn.h"
 
 static void a_frame_of_four_gigabytes_costs_nothing(void **state)
@@ -240,26 +238,14 @@ static rlim_t set_max_fds(rlim_t max)
 
 static void a_listener_rests_when_descriptors_are_out(void **state)
 {
-	struct ttrpc_server_config config = {0};
 	struct fixture *f = *state;
 	struct sockaddr_un own;
-	socklen_t len = sizeof(own);
-	char address[64];
-	int listen_fd, fd;
+	socklen_t len;
 	int64_t start_ns;
 	rlim_t old_max;
 
-	snprintf(address, sizeof(address), "unix://@test_ttrpc_bounds.%d", (int)getpid());
-	listen_fd = dial_listen(address, NULL);
-	assert_true(listen_fd >= 0);
-	assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&own, &len), 0);
-	fill_methods(&config, f);
-	assert_int_equal(ttrpc_server_new(f->loop, listen_fd, &config, &f->server), 0);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&own, len), 0);
-	frames_init(&f->peer, fd);
-	f->peer_open = true;
-	old_max = set_max_fds((rlim_t)fd + 1);
+	start_listening(f, &own, &len);
+	old_max = set_max_fds((rlim_t)f->peer.fd + 1);
 	run(f);
 	/* Not woken over and over by a connection that cannot be accepted. */
 	start_ns = clock_now_ns();

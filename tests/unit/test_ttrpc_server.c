@@ -8,10 +8,8 @@
 
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "ttrpc_peer.h"
-#include "wire/dial.h"
 
 static void success_is_an_empty_status_and_the_payload(void **state)
 {
@@ -201,23 +199,12 @@ static void many_requests_in_one_go_are_all_answered(void **state)
 
 static void a_listener_is_served_until_it_is_stopped(void **state)
 {
-	struct ttrpc_server_config config = {0};
 	struct fixture *f = *state;
 	struct sockaddr_un own;
-	socklen_t len = sizeof(own);
-	char address[64];
-	int listen_fd, fd;
+	socklen_t len;
+	int fd;
 
-	fill_methods(&config, f);
-	snprintf(address, sizeof(address), "unix://@test_ttrpc_server.%d", (int)getpid());
-	listen_fd = dial_listen(address, NULL);
-	assert_true(listen_fd >= 0);
-	assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&own, &len), 0);
-	assert_int_equal(ttrpc_server_new(f->loop, listen_fd, &config, &f->server), 0);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&own, len), 0);
-	frames_init(&f->peer, fd);
-	f->peer_open = true;
+	start_listening(f, &own, &len);
 	expect_alive(f, 1);
 	ttrpc_server_stop_accepting(f->server);
 	expect_alive(f, 3);

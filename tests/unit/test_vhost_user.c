@@ -63,7 +63,7 @@ static void without_protocol_features_queues_need_no_enabling(void **state)
 static void the_newest_call_descriptor_counts(void **state)
 {
 	int newer = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	unsigned before;
+	size_t before;
 
 	(void)state;
 	start_device();
@@ -107,7 +107,7 @@ static void memory_may_come_in_pieces_and_again(void **state)
 				    DRIVER_MEM_SIZE + half},
 			{DRIVER_GPA, half, UVA, DRIVER_MEM_SIZE}}};
 	const int fds[] = {f.mem_fd, f.mem_fd};
-	unsigned before;
+	size_t before;
 
 	(void)state;
 	start_device();
@@ -238,7 +238,7 @@ static void no_memory_makes_no_backend(void **state)
 {
 	static const struct vhost_user_device device = {.n_queues = 1};
 	struct vhost_user_backend *b;
-	unsigned before = count_fds();
+	size_t before = count_fds();
 
 	(void)state;
 	oom_arm(1);

@@ -46,7 +46,7 @@ static void bad_memory_is_refused(void **state)
 	};
 	const int fds[] = {
 		f.mem_fd, f.mem_fd, f.mem_fd, f.mem_fd, f.mem_fd, f.mem_fd, f.mem_fd, f.mem_fd};
-	unsigned before = count_fds();
+	size_t before = count_fds();
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -140,7 +140,7 @@ static void bad_messages_end_the_connection(void **state)
 		{"config too short", VHOST_USER_GET_CONFIG, 1, 11, {0}, 0, false},
 	};
 	int fds[64];
-	unsigned before = count_fds();
+	size_t before = count_fds();
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)

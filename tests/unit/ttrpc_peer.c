@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "loop_until.h"
+#include "wire/dial.h"
 
 enum { MAX_PARKED = 20000 };
 
@@ -135,6 +136,28 @@ void start(struct fixture *f, struct ttrpc_server_config config)
 	assert_int_equal(ttrpc_server_add(f->server, fds[0]), 0);
 }
 
+void start_listening(struct fixture *f, struct sockaddr_un *ret_address, socklen_t *ret_len)
+{
+	struct ttrpc_server_config config = {0};
+	struct sockaddr_un own;
+	socklen_t len = sizeof(own);
+	char address[64];
+	int listen_fd, fd;
+
+	fill_methods(&config, f);
+	snprintf(address, sizeof(address), "unix://@test_ttrpc.%d", (int)getpid());
+	listen_fd = dial_listen(address, NULL);
+	assert_true(listen_fd >= 0);
+	assert_int_equal(getsockname(listen_fd, (struct sockaddr *)&own, &len), 0);
+	assert_int_equal(ttrpc_server_new(f->loop, listen_fd, &config, &f->server), 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&own, len), 0);
+	frames_init(&f->peer, fd);
+	f->peer_open = true;
+	*ret_address = own;
+	*ret_len = len;
+}
+
 int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -239,8 +262,8 @@ void send_request(struct fixture *f, uint32_t stream, struct request r)
 	Ttrpc__KeyValue pairs[4], *list[4];
 	auto_buf struct buf b = BUF_INIT;
 
-	request.service = (char *)(uintptr_t)r.service;
-	request.method = (char *)(uintptr_t)r.method;
+	request.service = message_text(r.service);
+	request.method = message_text(r.method);
 	request.has_payload = r.payload.len > 0;
 	request.payload = (ProtobufCBinaryData){r.payload.len, (uint8_t *)(uintptr_t)r.payload.p};
 	request.has_timeout_nano = r.timeout_ns != 0;
@@ -250,8 +273,8 @@ void send_request(struct fixture *f, uint32_t stream, struct request r)
 		Ttrpc__KeyValue *pair = &pairs[request.n_metadata];
 
 		ttrpc__key_value__init(pair);
-		pair->key = (char *)(uintptr_t)r.metadata[0];
-		pair->value = (char *)(uintptr_t)r.metadata[1];
+		pair->key = message_text(r.metadata[0]);
+		pair->value = message_text(r.metadata[1]);
 		list[request.n_metadata++] = pair;
 	}
 	assert_int_equal(message_encode(&request.base, &b), 0);

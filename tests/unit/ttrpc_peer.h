@@ -6,6 +6,8 @@
  * that says so.
  */
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "agent.pb-c.h"
 #include "health.pb-c.h"
@@ -47,6 +49,8 @@ int tear_down(void **state);
 
 /* A server with our methods, and the peer connected to it. */
 void start(struct fixture *f, struct ttrpc_server_config config);
+/* The same over a listener, which is at the address. */
+void start_listening(struct fixture *f, struct sockaddr_un *ret_address, socklen_t *ret_len);
 void fill_methods(struct ttrpc_server_config *config, struct fixture *f);
 void close_peer(struct fixture *f);
 /* Ends what the handlers have parked. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vhost_front.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +9,10 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <cmocka.h>
+
+#include "open_fds.h"
 
 struct front f;
 const uint64_t front_config = 3;
@@ -100,15 +102,9 @@ int front_teardown(void **state)
 	return 0;
 }
 
-unsigned count_fds(void)
+size_t count_fds(void)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
+	return count_open_fds(getpid());
 }
 
 void run(void)

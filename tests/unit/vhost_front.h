@@ -64,4 +64,4 @@ bool is_called(int fd);
 /* One chain goes to the device and comes back. */
 void assert_works(uint32_t i);
 /* Open descriptors of this process. */
-unsigned count_fds(void);
+size_t count_fds(void);

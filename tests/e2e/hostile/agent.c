@@ -22,10 +22,11 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
+
+#include "../guest_modules.h"
 
 enum { AGENT_PORT = 1024, LOG_PORT = 1025, HEADER = 10, RESPONSE = 2, MIB = 1 << 20 };
 enum { TORTURE_S = 15 };
@@ -478,24 +479,6 @@ int guest_read(int fd, void *p, size_t len)
 }
 
 /* ---- The start ---- */
-
-static void load_modules(void)
-{
-	FILE *list = fopen("/lib/modules/load", "r");
-	char path[256];
-
-	while (list && fgets(path, sizeof(path), list)) {
-		int fd;
-
-		path[strcspn(path, "\n")] = '\0';
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST))
-			printf("%s: %s\n", path, strerror(errno));
-		close(fd);
-	}
-	if (list)
-		fclose(list);
-}
 
 static void read_orders(void)
 {

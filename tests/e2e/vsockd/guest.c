@@ -22,31 +22,16 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
+
+#include "../guest_modules.h"
 
 enum { ECHO = 5000, SINK, SOURCE, DIAL, DISCARD, N_PORTS = 5 };
 enum { CHUNK = 256 << 10 };
 
 static uint8_t bytes[CHUNK];
-
-static void load_modules(void)
-{
-	FILE *list = fopen("/lib/modules/load", "r");
-	char path[256];
-
-	while (list && fgets(path, sizeof(path), list)) {
-		int fd;
-
-		path[strcspn(path, "\n")] = '\0';
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST))
-			printf("%s: %s\n", path, strerror(errno));
-		close(fd);
-	}
-}
 
 static int socket_to(unsigned cid, unsigned port, int listening)
 {
