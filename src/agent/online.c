@@ -49,7 +49,7 @@ static int switch_on(
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
-	size_t n_on = 0, n_off = 0;
+	size_t n_on = 0;
 
 	if (!dir)
 		return err_sys(err, errno, "open %s", path);
@@ -62,13 +62,11 @@ static int switch_on(
 				continue;
 			snprintf(file, sizeof(file), "%s/online", entry->d_name);
 			state = read_switch(dirfd(dir), file);
-			if (pass == 0) {
+			if (pass == 0)
 				n_on += state == STATE_ON;
-				n_off += state == STATE_OFF;
-			} else if (state == STATE_OFF && n_on < want &&
-				   io_write_file(dirfd(dir), file, "1") == 0) {
+			else if (state == STATE_OFF && n_on < want &&
+				 io_write_file(dirfd(dir), file, "1") == 0)
 				n_on++;
-			}
 		}
 	closedir(dir);
 	*ret_n_on = n_on;
