@@ -458,6 +458,23 @@ static void who_leaves_is_forgotten(void **state)
 	assert_ip("link show v0", MAC_A);
 }
 
+static void waiting_ends_with_the_calls_time_and_with_the_agent(void **state)
+{
+	struct wanted w = {.mac = MAC_A, .name = "eth0"};
+	struct fixture *f = *state;
+	static struct reply left;
+	struct request r;
+	struct reply reply;
+
+	fill(&r, &w);
+	call_start_on(f, f->client, "UpdateInterface", &r.message.base, NS_PER_S / 5, NULL, &reply);
+	call_wait(f, &reply);
+	assert_int_equal(wire_status_of(&reply.err), WIRE_DEADLINE_EXCEEDED);
+	/* Tear-down finds an agent that ends as ever. */
+	call_start(f, "UpdateInterface", &r.message.base, NULL, &left);
+	assert_health(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -475,6 +492,7 @@ int main(void)
 		net_test(a_link_that_gets_the_address_later_is_found),
 		net_test(a_link_that_never_comes_is_said_so),
 		net_test(who_leaves_is_forgotten),
+		net_test(waiting_ends_with_the_calls_time_and_with_the_agent),
 	};
 
 	net_require();
