@@ -64,7 +64,7 @@ struct container {
 	struct map execs;     /* owned struct exec (exec.h), by exec id */
 	bool has_poststart, has_poststop; /* hooks, perhaps (container_hooks.h) */
 	struct attach *attach;		  /* PREPARING: its devices are waited for */
-	struct device_set devices;	  /* what was found; borrows from the creating request */
+	struct device_set devices;	  /* what was found; after the launch its pairs */
 	struct job *job;		  /* PREPARING, SHARING, POSTSTART, REMOVING */
 	struct launch *launch;		  /* LAUNCHING to STARTING */
 	struct list operations;		  /* struct operation: pause, resume, update, kill */

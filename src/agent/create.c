@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 
 #include "agent/container_hooks.h"
+#include "agent/device/pci_env.h"
 #include "agent/device/spec.h"
 #include "agent/rpc.h"
 #include "agent/shared_mounts.h"
@@ -32,6 +33,8 @@ struct launch_spec {
 	Grpc__LinuxNamespace **namespaces; /* owned; borrows its entries */
 	Grpc__LinuxNamespace pid_namespace;
 	struct device_spec devices;
+	Grpc__Process process;
+	struct pci_env env;
 };
 
 static const Grpc__CreateContainerRequest *request_of(const struct container *c)
@@ -268,6 +271,20 @@ static int start_launch(struct container *c, const struct launch_spec *s,
 	return r;
 }
 
+/* The devices that were found, by the guest's names for them. */
+static int build_devices(const struct container *c, struct launch_spec *s, struct err *err)
+{
+	int r = device_spec_apply(&c->devices, &s->linux_part, &s->devices, err);
+
+	s->process = *s->spec.process;
+	if (r == 0)
+		r = pci_env_translate(s->process.env, s->process.n_env, &c->devices, &s->env, err);
+	if (r == 0 && s->env.vars)
+		s->process.env = s->env.vars;
+	s->spec.process = &s->process;
+	return r;
+}
+
 static int launch(struct container *c, struct err *err)
 {
 	struct launch_spec s;
@@ -275,11 +292,12 @@ static int launch(struct container *c, struct err *err)
 	int r = build_spec(c, &s, ns_fds, err);
 
 	if (r == 0)
-		r = device_spec_apply(&c->devices, &s.linux_part, &s.devices, err);
+		r = build_devices(c, &s, err);
 	if (r == 0)
 		r = start_launch(c, &s, ns_fds, err);
-	device_set_fini(&c->devices);
+	device_set_forget_updates(&c->devices);
 	device_spec_fini(&s.devices);
+	pci_env_fini(&s.env);
 	free(s.namespaces);
 	return r;
 }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "agent/device/pci_env.h"
 #include "agent/rpc.h"
 #include "agent/span.h"
 #include "base/log.h"
@@ -129,6 +130,21 @@ static int launch(struct exec *exec, const Grpc__Process *process, struct err *e
 	return r;
 }
 
+/* With the guest's addresses of the container's PCI devices. */
+static int launch_translated(struct exec *exec, const Grpc__Process *wanted, struct err *err)
+{
+	Grpc__Process process = *wanted;
+	struct pci_env env = {.vars = NULL};
+	int r = pci_env_translate(wanted->env, wanted->n_env, &exec->container->devices, &env, err);
+
+	if (env.vars)
+		process.env = env.vars;
+	if (r == 0)
+		r = launch(exec, &process, err);
+	pci_env_fini(&env);
+	return r;
+}
+
 static int start(struct exec *exec, const Grpc__ExecProcessRequest *request,
 	struct passfd_streams *streams, struct err *err)
 {
@@ -151,7 +167,7 @@ static int start(struct exec *exec, const Grpc__ExecProcessRequest *request,
 	r = map_add(&exec->container->execs, request->exec_id, exec);
 	if (r < 0)
 		return err_sys(err, -r, "exec %s", request->exec_id);
-	return launch(exec, request->process, err);
+	return launch_translated(exec, request->process, err);
 }
 
 static void begin(struct ttrpc_call *call, struct passfd_streams *streams, void *user)

@@ -59,7 +59,7 @@ const struct ttrpc_method rpc_methods[] = {
 	AGENT("MemHotplugByProbe", mem_hotplug_by_probe_request, rpc_mem_hotplug_by_probe),
 	AGENT("CopyFile", copy_file_request, rpc_copy_file),
 	AGENT("GetOOMEvent", get_oomevent_request, rpc_get_oom_event),
-	AGENT("AddSwap", add_swap_request, NULL),
+	AGENT("AddSwap", add_swap_request, rpc_add_swap),
 	AGENT("AddSwapPath", add_swap_path_request, rpc_add_swap_path),
 	AGENT("GetVolumeStats", volume_stats_request, rpc_get_volume_stats),
 	/* Upstream's agent has none either. */

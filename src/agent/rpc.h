@@ -28,6 +28,8 @@ ttrpc_handler_fn rpc_get_diagnostic_data;
 ttrpc_handler_fn rpc_online_cpu_mem;
 ttrpc_handler_fn rpc_mem_hotplug_by_probe;
 ttrpc_handler_fn rpc_add_swap_path;
+/* rpc_swap.c */
+ttrpc_handler_fn rpc_add_swap;
 
 /* rpc_metrics.c */
 ttrpc_handler_fn rpc_get_metrics;

@@ -216,11 +216,14 @@ static void who_waits_can_be_removed_and_can_give_up(void **state)
 static void bad_devices_are_refused_at_once(void **state)
 {
 	static char empty[] = "", slot[] = "20", many[] = "02/", one[] = "1", dir[] = "/dev/a/b",
-		    other[] = "/dev/other", floppy[] = "floppy", path[] = "02";
+		    other[] = "/dev/other", floppy[] = "floppy", path[] = "02", vfio[] = "vfio-pci",
+		    ccw[] = "blk-ccw", ap[] = "vfio-ap", option[] = "0000:81:00.1",
+		    *options[] = {option};
 	struct {
 		char *type, *id, *vm_path, *container_path;
 		size_t n;
 		const char *text;
+		size_t n_options;
 	} rows[] = {
 		{NULL, path, NULL, data, 1, "without a type"},
 		{blk, NULL, empty, data, 1, "neither id nor vm_path"},
@@ -233,6 +236,10 @@ static void bad_devices_are_refused_at_once(void **state)
 		{nvdimm, NULL, dir, data, 1, "does not name a disk"},
 		{blk, path, NULL, other, 1, "the spec has no such device"},
 		{blk, path, NULL, data, 2, "asked for twice"},
+		{vfio, path, NULL, data, 1, "its options name no PCI device", 0},
+		{vfio, path, NULL, data, 1, "\"0000:81:00.1\" is not", 1},
+		{ccw, path, NULL, data, 1, "\"02\" is not a CCW device"},
+		{ap, path, NULL, data, 1, "is not an AP queue", 1},
 	};
 	struct fixture *f = *state;
 
@@ -243,11 +250,135 @@ static void bad_devices_are_refused_at_once(void **state)
 		wish_init(&w, rows[i].type, rows[i].id, rows[i].vm_path);
 		w.device.container_path = rows[i].container_path;
 		w.n_devices = rows[i].n;
+		w.device.options = options;
+		w.device.n_options = rows[i].n_options;
 		assert_int_equal(
 			create_with(f, "c1", &w, "exit", NULL, &err), WIRE_INVALID_ARGUMENT);
 		if (!strstr(err.msg, rows[i].text))
 			fail_msg("row %zu: %s", i, err.msg);
 	}
+}
+
+static void what_only_s390x_has_is_refused(void **state)
+{
+	static char ccw[] = "blk-ccw", device[] = "0.0.0005", ap[] = "vfio-ap", queue[] = "0a.0004";
+	char *types[] = {ccw, ap}, *options[] = {queue};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		struct err err = ERR_INIT;
+		struct wish w;
+
+		wish_init(&w, types[i], device, NULL);
+		w.device.options = options;
+		w.device.n_options = 1;
+		assert_int_equal(create_with(f, "c1", &w, "exit", NULL, &err), WIRE_UNIMPLEMENTED);
+		assert_non_null(strstr(err.msg, "s390x"));
+	}
+}
+
+/* The address of some PCI device of this machine; false if there is none. */
+static bool find_pci_device(char address[static 16])
+{
+	for (int slot = 0; slot < 0x20; slot++) {
+		char path[64];
+
+		snprintf(address, 16, "0000:00:%02x.0", slot);
+		snprintf(path, sizeof(path), "/sys/devices/pci0000:00/%s", address);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void amend_env(Grpc__CreateContainerRequest *request, void *user)
+{
+	static char var[] = "PCIDEVICE_X=0000:81:00.1", path[] = "PATH=/bin", *env[] = {path, var};
+
+	amend(request, user);
+	request->oci->process->env = env;
+	request->oci->process->n_env = 2;
+}
+
+static int exec_with_env(struct fixture *f, char *var, struct err *err)
+{
+	static char c1[] = "c1", e1[] = "e1", sh[] = "/bin/sh", c[] = "-c", root[] = "/",
+		    script[] = "echo $PCIDEVICE_X", *args[] = {sh, c, script};
+	Grpc__ExecProcessRequest request = GRPC__EXEC_PROCESS_REQUEST__INIT;
+	Grpc__Process process = GRPC__PROCESS__INIT;
+	Grpc__User user = GRPC__USER__INIT;
+
+	request.container_id = c1;
+	request.exec_id = e1;
+	request.process = &process;
+	process.user = &user;
+	process.cwd = root;
+	process.args = args;
+	process.n_args = ARRAY_SIZE(args);
+	process.env = &var;
+	process.n_env = 1;
+	return call(f, "ExecProcess", &request.base, err);
+}
+
+static void pci_devices_have_the_guests_addresses(void **state)
+{
+	static char kind[] = "vfio-pci-gk", id[] = "group", known[] = "PCIDEVICE_X=0000:81:00.1",
+		    unknown[] = "PCIDEVICE_X=0000:99:00.1";
+	char address[16], line[32], option[32], *options[] = {option};
+	struct container_options o = {.id = "c1",
+		.script = "echo $PCIDEVICE_X; exec /bin/sleep 1000",
+		.amend = amend_env};
+	struct buf out = BUF_INIT;
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+	struct wish w;
+
+	if (!find_pci_device(address)) {
+		print_message("this machine has no PCI device\n");
+		skip();
+	}
+	wish_init(&w, kind, id, NULL);
+	snprintf(option, sizeof(option), "0000:81:00.1=%.2s", address + strlen("0000:00:"));
+	snprintf(line, sizeof(line), "%s\n", address);
+	w.device.options = options;
+	w.device.n_options = 1;
+	o.data = &w;
+	if (create_container(f, &o, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(start_container(f, "c1"), 0);
+	assert_true(read_once(f, "ReadStdout", "c1", "", &out) > 0);
+	assert_string_equal(buf_str(&out), line);
+	buf_clear(&out);
+	assert_int_equal(exec_with_env(f, unknown, &err), WIRE_INTERNAL);
+	assert_non_null(strstr(err.msg, "no device has been found for PCI address 0000:99:00.1"));
+	assert_int_equal(exec_with_env(f, known, NULL), 0);
+	read_all(f, "c1", "e1", &out);
+	assert_string_equal(buf_str(&out), line);
+	buf_fini(&out);
+}
+
+static void swap_is_on_disks_that_are_there(void **state)
+{
+	static uint32_t good[] = {0x1f, 0x1f}, bad[] = {0x20};
+	Grpc__AddSwapRequest request = GRPC__ADD_SWAP_REQUEST__INIT;
+	struct fixture *f = *state;
+	size_t n_fds = count_fds_of_rest(f);
+	struct err err = ERR_INIT;
+	struct reply reply;
+
+	assert_int_equal(call(f, "AddSwap", &request.base, NULL), WIRE_INVALID_ARGUMENT);
+	request.pcipath = bad;
+	request.n_pcipath = 1;
+	assert_int_equal(call(f, "AddSwap", &request.base, NULL), WIRE_INVALID_ARGUMENT);
+	request.pcipath = good;
+	request.n_pcipath = 2;
+	call_start_on(f, f->client, "AddSwap", &request.base, 100 * NS_PER_MS, NULL, &reply);
+	call_wait(f, &reply);
+	assert_int_equal(wire_status_of(&reply.err), WIRE_DEADLINE_EXCEEDED);
+	assert_int_equal(call(f, "AddSwap", &request.base, &err), WIRE_INTERNAL);
+	assert_non_null(strstr(err.msg, "at PCI path 1f/1f has not appeared"));
+	assert_answers(f);
+	assert_int_equal(fixture_count_fds(f), n_fds);
 }
 
 static int create_on(struct fixture *f, const char *id, Grpc__Storage *s, struct err *err)
@@ -401,6 +532,9 @@ int main(void)
 		device_test(what_does_not_come_leaves_nothing),
 		device_test(who_waits_can_be_removed_and_can_give_up),
 		device_test(bad_devices_are_refused_at_once),
+		device_test(what_only_s390x_has_is_refused),
+		device_test(pci_devices_have_the_guests_addresses),
+		device_test(swap_is_on_disks_that_are_there),
 		device_test(disks_are_mounted_for_containers),
 		device_test(disks_are_mounted_for_the_sandbox),
 		device_test(bad_disks_are_refused),

@@ -2,7 +2,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "agent/device/want.h"
+#include "agent/device/s390.h"
+#include "agent/device/vfio.h"
 #include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -22,6 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		device_want_format(&want, words);
 	if (device_want_named(text, &want, NULL) == 0)
 		assert(!strchr(want.name, '/') && want.name[0] != '.');
+	if (vfio_parse_option(text, &address, &want, NULL) == 1)
+		assert(want.kind == DEVICE_PCI && want.pci.n > 0);
+	assert(!s390_is_ccw(text) || !s390_is_ap_queue(text));
 	if (pci_address_parse(text, &address) == 0) {
 		pci_address_format(address, again);
 		assert(strcasecmp(text, again) == 0);

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/device/vfio.h"
 #include "agent/job.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "wire/status.h"
 
 struct item {
@@ -18,6 +20,14 @@ struct item {
 	struct device_want want;
 	struct hotplug_wait *wait; /* NULL: it has ended */
 	struct device_found found;
+	struct pci_pair pair; /* of a PCI device of the host */
+	bool is_first;	      /* of its request: becomes the IOMMU group of all of them */
+};
+
+enum phase {
+	PHASE_FIND,   /* every device */
+	PHASE_BIND,   /* those for VFIO to its driver */
+	PHASE_GROUPS, /* the nodes that come of it */
 };
 
 struct attach {
@@ -27,6 +37,7 @@ struct attach {
 	struct job *job;
 	struct err failure; /* the first; what is under way is being ended */
 	bool is_cancelled;
+	enum phase phase;
 };
 
 static void attach_free(struct attach *a)
@@ -37,25 +48,41 @@ static void attach_free(struct attach *a)
 	free(a);
 }
 
+static enum device_use use_of(const struct item *item)
+{
+	return item->device ? device_request_use(item->device) : DEVICE_USE_DISK;
+}
+
+static bool is_for_vfio(const struct item *item)
+{
+	return use_of(item) == DEVICE_USE_VFIO;
+}
+
+static int collect_item(struct item *item, struct device_set *set)
+{
+	if (!item->device) {
+		item->use->source = strdup(item->found.node);
+		return item->use->source ? 0 : -ENOMEM;
+	}
+	if (use_of(item) == DEVICE_USE_DISK || (is_for_vfio(item) && item->is_first))
+		set->updates[set->n_updates++] =
+			(struct device_update){.request = item->device, .found = item->found};
+	if (use_of(item) != DEVICE_USE_DISK)
+		set->pairs[set->n_pairs++] = item->pair;
+	return 0;
+}
+
 static int collect(struct attach *a, struct device_set *ret)
 {
-	struct device_set set = {.updates = calloc(a->n_items, sizeof(*set.updates))};
+	struct device_set set = {.updates = calloc(a->n_items, sizeof(*set.updates)),
+		.pairs = calloc(a->n_items, sizeof(*set.pairs))};
+	int r = set.updates && set.pairs ? 0 : -ENOMEM;
 
-	if (!set.updates)
-		return -ENOMEM;
-	for (size_t i = 0; i < a->n_items; i++) {
-		struct item *item = &a->items[i];
-
-		if (item->device) {
-			set.updates[set.n_updates++] = (struct device_update){
-				.request = item->device, .found = item->found};
-			continue;
-		}
-		item->use->source = strdup(item->found.node);
-		if (!item->use->source) {
-			device_set_fini(&set);
-			return -ENOMEM;
-		}
+	for (size_t i = 0; i < a->n_items && r == 0; i++)
+		r = collect_item(&a->items[i], &set);
+	if (r < 0) {
+		device_set_fini(&set);
+		return r;
 	}
 	*ret = set;
 	return 0;
@@ -85,12 +112,6 @@ static void finish(struct attach *a)
 		config.done(config.data, &found, NULL);
 }
 
-static void finish_if_idle(struct attach *a)
-{
-	if (a->n_waiting == 0 && !a->job)
-		finish(a);
-}
-
 /* Ends the other waits and the job, which reports later. */
 static void stop(struct attach *a)
 {
@@ -109,6 +130,8 @@ static void fail(struct attach *a, const struct err *err)
 	stop(a);
 }
 
+static void go_on(struct attach *a);
+
 static void on_found(void *data, const struct device_found *found, const struct err *err)
 {
 	struct item *item = data;
@@ -120,21 +143,25 @@ static void on_found(void *data, const struct device_found *found, const struct 
 		fail(a, err);
 	else
 		item->found = *found;
-	finish_if_idle(a);
+	go_on(a);
+}
+
+static int start_wait(struct item *item, struct err *err)
+{
+	int r = hotplug_wait(
+		item->attach->config.hotplug, &item->want, on_found, item, &item->wait, err);
+
+	item->attach->n_waiting += r == 0;
+	return r;
 }
 
 static int start_waits(struct attach *a, struct err *err)
 {
-	for (size_t i = 0; i < a->n_items; i++) {
-		struct item *item = &a->items[i];
-		int r = hotplug_wait(
-			a->config.hotplug, &item->want, on_found, item, &item->wait, err);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-		a->n_waiting++;
-	}
-	return 0;
+	for (size_t i = 0; i < a->n_items && r == 0; i++)
+		r = start_wait(&a->items[i], err);
+	return r;
 }
 
 /* "0 <id> <lun>": channel, target and unit to look at. A host that has no such target refuses. */
@@ -172,7 +199,7 @@ static int scan_scsi(void *data, struct job_report *report, struct err *err)
 	return 0;
 }
 
-static void on_scanned(void *data, const struct err *err, uint32_t n_steps)
+static void on_job_done(void *data, const struct err *err, uint32_t n_steps)
 {
 	struct attach *a = data;
 
@@ -180,18 +207,109 @@ static void on_scanned(void *data, const struct err *err, uint32_t n_steps)
 	a->job = NULL;
 	if (err)
 		fail(a, err);
-	finish_if_idle(a);
+	go_on(a);
 }
 
 static int start_scan(struct attach *a, struct err *err)
 {
 	struct job_config job = {
-		.name = "scan SCSI hosts", .run = scan_scsi, .done = on_scanned, .data = a};
+		.name = "scan SCSI hosts", .run = scan_scsi, .done = on_job_done, .data = a};
 
 	for (size_t i = 0; i < a->n_items; i++)
 		if (a->items[i].want.kind == DEVICE_BLOCK_SCSI)
 			return job_start(a->config.reaper, &job, &a->job, err);
 	return 0;
+}
+
+/* In a job: a driver that has to let go of its device may take its time. */
+static int bind_all(void *data, struct job_report *report, struct err *err)
+{
+	const struct attach *a = data;
+	int r = 0;
+
+	(void)report;
+	for (size_t i = 0; i < a->n_items && r == 0; i++)
+		if (is_for_vfio(&a->items[i]))
+			r = vfio_bind(a->config.hotplug->sys_dir, a->items[i].pair.guest, err);
+	return r;
+}
+
+static int start_binding(struct attach *a, struct err *err)
+{
+	struct job_config job = {
+		.name = "bind to vfio-pci", .run = bind_all, .done = on_job_done, .data = a};
+	bool is_needed = false;
+
+	for (size_t i = 0; i < a->n_items; i++) {
+		a->items[i].pair.guest = a->items[i].found.address;
+		is_needed |= is_for_vfio(&a->items[i]);
+	}
+	return is_needed ? job_start(a->config.reaper, &job, &a->job, err) : 0;
+}
+
+static int check_group(struct attach *a, struct item *item, unsigned int *group, struct err *err)
+{
+	unsigned int own;
+	int r = vfio_find_group(a->config.hotplug->sys_dir, item->pair.guest, &own, err);
+
+	if (r < 0)
+		return r;
+	if (item->is_first)
+		*group = own;
+	if (own != *group)
+		return err_set(err, EINVAL,
+			"device %s: its PCI devices are in IOMMU groups %u and %u, which must be "
+			"one",
+			item->device->container_path, *group, own);
+	return 0;
+}
+
+/* The node of a group comes when vfio-pci has taken its first device. */
+static int start_group_waits(struct attach *a, struct err *err)
+{
+	unsigned int group = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < a->n_items && r == 0; i++) {
+		struct item *item = &a->items[i];
+
+		if (!is_for_vfio(item))
+			continue;
+		r = check_group(a, item, &group, err);
+		if (r < 0 || !item->is_first)
+			continue;
+		device_want_vfio_group(group, &item->want);
+		r = start_wait(item, err);
+	}
+	return r;
+}
+
+static int start_phase(struct attach *a, struct err *err)
+{
+	switch (a->phase) {
+	case PHASE_FIND:
+		break;
+	case PHASE_BIND:
+		return start_binding(a, err);
+	case PHASE_GROUPS:
+		return start_group_waits(a, err);
+	}
+	return 0;
+}
+
+/* When something has ended. */
+static void go_on(struct attach *a)
+{
+	while (a->n_waiting == 0 && !a->job && a->phase < PHASE_GROUPS && !a->is_cancelled &&
+		!err_is_set(&a->failure)) {
+		struct err err = ERR_INIT;
+
+		a->phase++;
+		if (start_phase(a, &err) < 0)
+			fail(a, &err);
+	}
+	if (a->n_waiting == 0 && !a->job)
+		finish(a);
 }
 
 static int add_item(struct attach *a, const struct item *item, struct err *err)
@@ -204,14 +322,31 @@ static int add_item(struct attach *a, const struct item *item, struct err *err)
 	return 0;
 }
 
+static int add_device(struct attach *a, const Grpc__Device *d, struct err *err)
+{
+	bool has_first = false;
+	int r = 0;
+
+	for (size_t i = 0; i < device_request_count(d) && r >= 0; i++) {
+		struct item item = {.device = d, .is_first = !has_first};
+
+		r = device_request_want(d, i, &item.want, &item.pair.host, err);
+		if (r == 0)
+			log_write(LOG_WARN, "device", "not waited for: it has no PCI path",
+				"device", d->options[i], NULL);
+		if (r <= 0)
+			continue;
+		has_first = true;
+		r = add_item(a, &item, err);
+	}
+	return r < 0 ? r : 0;
+}
+
 static int add_devices(struct attach *a, struct err *err)
 {
 	for (size_t i = 0; i < a->config.n_devices; i++) {
-		struct item item = {.device = a->config.devices[i]};
-		int r = device_request_want(item.device, &item.want, err);
+		int r = add_device(a, a->config.devices[i], err);
 
-		if (r == 0)
-			r = add_item(a, &item, err);
 		if (r < 0)
 			return r;
 	}
@@ -239,9 +374,11 @@ static int add_storages(struct attach *a, struct err *err)
 
 static int start(struct attach *a, struct err *err)
 {
-	size_t n = a->config.n_devices + (a->config.set ? a->config.set->n_uses : 0);
+	size_t n = a->config.set ? a->config.set->n_uses : 0;
 	int r;
 
+	for (size_t i = 0; i < a->config.n_devices && n < ATTACH_MAX; i++)
+		n += device_request_count(a->config.devices[i]);
 	a->items = calloc(n < ATTACH_MAX ? n + 1 : ATTACH_MAX, sizeof(*a->items));
 	if (!a->items)
 		return err_sys(err, ENOMEM, "devices");
@@ -278,5 +415,5 @@ void attach_cancel(struct attach *a)
 		return;
 	a->is_cancelled = true;
 	stop(a);
-	finish_if_idle(a);
+	go_on(a);
 }

@@ -4,7 +4,8 @@
  * Waits, in the loop, for all devices that a request needs: those that it hands to a container, and
  * those that its storages are on.
  *
- *	attach_start() -> every wait of hotplug.h at once (and a job that makes SCSI hosts look)
+ *	attach_start() -> every wait of hotplug.h at once, and a job that makes SCSI hosts look
+ *	-> for VFIO: a job that binds the devices -> the wait for their groups' nodes
  *	-> done
  *
  * The first that does not come ends it.

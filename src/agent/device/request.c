@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "agent/device/s390.h"
+#include "agent/device/vfio.h"
 #include "agent/rpc.h"
 #include "wire/status.h"
 
@@ -10,6 +12,7 @@
 
 struct device_driver {
 	const char *type;
+	enum device_use use;
 	int (*want)(const Grpc__Device *d, struct device_want *ret, struct err *err);
 };
 
@@ -28,11 +31,42 @@ static int want_named(const Grpc__Device *d, struct device_want *ret, struct err
 	return device_want_named(rpc_str(d->vm_path), ret, err);
 }
 
+static int refuse_here(const Grpc__Device *d, struct err *err)
+{
+	return err_status(err, EOPNOTSUPP, WIRE_UNIMPLEMENTED,
+		"devices of type %s exist on s390x only", d->type);
+}
+
+static int want_ccw(const Grpc__Device *d, struct device_want *ret, struct err *err)
+{
+	(void)ret;
+	if (!s390_is_ccw(rpc_str(d->id)))
+		return invalid(
+			err, "\"%.128s\" is not a CCW device (\"0.<0-3>.<hex>\")", rpc_str(d->id));
+	return refuse_here(d, err);
+}
+
+static int want_ap(const Grpc__Device *d, struct device_want *ret, struct err *err)
+{
+	(void)ret;
+	for (size_t i = 0; i < d->n_options; i++)
+		if (!s390_is_ap_queue(rpc_str(d->options[i])))
+			return invalid(err, "\"%.128s\" is not an AP queue (\"xx.xxxx\")",
+				rpc_str(d->options[i]));
+	return refuse_here(d, err);
+}
+
+/* want NULL: its PCI devices are named in the options. */
 static const struct device_driver drivers[] = {
-	{"blk", want_blk},
-	{"scsi", want_scsi},
-	{"mmioblk", want_named},
-	{"nvdimm", want_named},
+	{"blk", DEVICE_USE_DISK, want_blk},
+	{"scsi", DEVICE_USE_DISK, want_scsi},
+	{"mmioblk", DEVICE_USE_DISK, want_named},
+	{"nvdimm", DEVICE_USE_DISK, want_named},
+	{"blk-ccw", DEVICE_USE_DISK, want_ccw},
+	{"vfio-pci", DEVICE_USE_VFIO, NULL},
+	{"vfio-pci-gk", DEVICE_USE_PCI, NULL},
+	{"vfio-ap", DEVICE_USE_DISK, want_ap},
+	{"vfio-ap-cold", DEVICE_USE_DISK, want_ap},
 };
 
 static const struct device_driver *find_driver(const Grpc__Device *d)
@@ -43,10 +77,18 @@ static const struct device_driver *find_driver(const Grpc__Device *d)
 	return NULL;
 }
 
-void device_set_fini(struct device_set *set)
+void device_set_forget_updates(struct device_set *set)
 {
 	free(set->updates);
-	*set = (struct device_set){.updates = NULL};
+	set->updates = NULL;
+	set->n_updates = 0;
+}
+
+void device_set_fini(struct device_set *set)
+{
+	device_set_forget_updates(set);
+	free(set->pairs);
+	*set = (struct device_set){.pairs = NULL};
 }
 
 static bool is_listed(const Grpc__Linux *l, const char *path)
@@ -57,10 +99,22 @@ static bool is_listed(const Grpc__Linux *l, const char *path)
 	return false;
 }
 
+static int check_wants(const Grpc__Device *d, struct err *err)
+{
+	size_t n = device_request_count(d);
+	struct pci_address host;
+	struct device_want want;
+	int r = 0;
+
+	if (n == 0)
+		return invalid(err, "its options name no PCI device");
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = device_request_want(d, i, &want, &host, err);
+	return r < 0 ? r : 0;
+}
+
 static int check(const Grpc__Device *d, const Grpc__Linux *linux_spec, struct err *err)
 {
-	const struct device_driver *driver = find_driver(d);
-	struct device_want want;
 	int r;
 
 	if (!*rpc_str(d->type))
@@ -69,13 +123,14 @@ static int check(const Grpc__Device *d, const Grpc__Linux *linux_spec, struct er
 		return invalid(err, "device of type %s: neither id nor vm_path", d->type);
 	if (!*rpc_str(d->container_path))
 		return invalid(err, "device of type %s: no container_path", d->type);
-	if (!driver)
+	if (!find_driver(d))
 		return invalid(
 			err, "device %s: unknown type \"%.32s\"", d->container_path, d->type);
-	r = driver->want(d, &want, err);
+	r = check_wants(d, err);
 	if (r < 0)
 		return err_wrap(err, "device %s", d->container_path);
-	if (!is_listed(linux_spec, d->container_path))
+	/* Of what the guest's kernel drives the container may have no node. */
+	if (device_request_use(d) != DEVICE_USE_PCI && !is_listed(linux_spec, d->container_path))
 		return invalid(err, "device %s: the spec has no such device", d->container_path);
 	return 0;
 }
@@ -96,9 +151,28 @@ int device_requests_check(
 	return 0;
 }
 
-int device_request_want(const Grpc__Device *d, struct device_want *ret, struct err *err)
+enum device_use device_request_use(const Grpc__Device *d)
 {
 	const struct device_driver *driver = find_driver(d);
 
-	return driver ? driver->want(d, ret, err) : invalid(err, "unknown type of device");
+	return driver ? driver->use : DEVICE_USE_DISK;
+}
+
+size_t device_request_count(const Grpc__Device *d)
+{
+	return device_request_use(d) == DEVICE_USE_DISK ? 1 : d->n_options;
+}
+
+int device_request_want(const Grpc__Device *d, size_t n, struct device_want *ret,
+	struct pci_address *ret_host, struct err *err)
+{
+	const struct device_driver *driver = find_driver(d);
+	int r;
+
+	if (!driver)
+		return invalid(err, "unknown type of device");
+	if (!driver->want)
+		return vfio_parse_option(rpc_str(d->options[n]), ret_host, ret, err);
+	r = driver->want(d, ret, err);
+	return r < 0 ? r : 1;
 }

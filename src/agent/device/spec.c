@@ -11,7 +11,8 @@ static char type_block[] = "b", type_char[] = "c", access_all[] = "rwm";
 /* One device of the host, as the spec lists it, and what it is in the guest. */
 struct change {
 	const Grpc__LinuxDevice *host;
-	const struct device_found *guest;
+	struct device_found *guest;
+	bool is_vfio;
 };
 
 void device_spec_fini(struct device_spec *s)
@@ -59,6 +60,7 @@ static int find_changes(
 		const char *path = set->updates[i].request->container_path;
 
 		ret[i].guest = &set->updates[i].found;
+		ret[i].is_vfio = device_request_use(set->updates[i].request) == DEVICE_USE_VFIO;
 		for (size_t j = 0; j < l->n_devices; j++)
 			if (strcmp(rpc_str(l->devices[j]->path), path) == 0)
 				ret[i].host = l->devices[j];
@@ -75,6 +77,9 @@ static void put_device(const struct change *c, Grpc__LinuxDevice *to)
 	to->has_major = to->has_minor = 1;
 	to->major = c->guest->major;
 	to->minor = c->guest->minor;
+	/* A container opens its IOMMU group by the guest's number. */
+	if (c->is_vfio)
+		to->path = c->guest->node;
 }
 
 static int put_devices(

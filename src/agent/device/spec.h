@@ -19,7 +19,7 @@ struct device_spec {
 
 /*
  * Puts the found devices into l, a copy whose parts are not its own: changed lists are those of
- * ret, which must outlive l's use. -EINVAL: one device of the host is to become two.
+ * ret, which, as set, must outlive l's use. -EINVAL: one device of the host is to become two.
  */
 int device_spec_apply(const struct device_set *set, Grpc__Linux *l, struct device_spec *ret,
 	struct err *err) must_check;
