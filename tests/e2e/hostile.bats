@@ -25,7 +25,8 @@ configure() {
 }
 
 # Short limits, so that silence is found within the test's patience.
-short_limits='s/^reconnect_timeout_ms.*/&\nhealth_check_request_timeout_ms = 6000\ncreate_container_timeout = 10/'
+short_limits='s/^reconnect_timeout_ms.*/&\nhealth_check_request_timeout_ms = 6000/
+	s/^create_container_timeout.*/create_container_timeout = 10/'
 
 configure_hostile() {
 	configure -e "s|^initrd.*|initrd = \"$BATS_FILE_TMPDIR/initrd\"|" -e "$short_limits" \

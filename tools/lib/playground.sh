@@ -62,7 +62,8 @@ playground_write_configuration() {
 	virtio_fs_cache = "auto"
 
 	[agent.kata]
-	reconnect_timeout_ms = 60000
+	reconnect_timeout_ms = $((60000 * ${E2E_PATIENCE:-1}))
+	create_container_timeout = $((60 * ${E2E_PATIENCE:-1}))
 
 	[runtime]
 	hypervisor_name = "qemu"
