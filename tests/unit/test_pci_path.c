@@ -178,13 +178,12 @@ static void arm_has_its_root_below_a_platform_device(void **state)
 
 static void wants_are_checked(void **state)
 {
-	static const char
-		*const scsi[] = {"", "1", "1:", ":1", "1:2:3", "a:1", "1:a", "-1:0", "256:0",
-			"0:16384", "99999999999:0", " 1:2", "1:2 "},
-		       *const named[] = {"", "/dev/", "vda", "/dev/../x", "/dev/.", "/dev/a/b",
-			       "/devx", "/sys/block/vda",
-			       "/dev/"
-			       "0123456789012345678901234567890123456789012345678901234567890123"};
+	static const char *const
+		scsi[] = {"", "1", "1:", ":1", "1:2:3", "a:1", "1:a", "-1:0", "256:0", "0:16384",
+			"99999999999:0", " 1:2", "1:2 "},
+		*const named[] = {"", "/dev/", "vda", "/dev/../x", "/dev/.", "/dev/a/b", "/devx",
+			"/sys/block/vda",
+			"/dev/0123456789012345678901234567890123456789012345678901234567890123"};
 	struct device_want want;
 	char text[DEVICE_TEXT_SIZE];
 

@@ -50,7 +50,8 @@ struct launch_request {
 	/*
 	 * Which existing namespaces to enter, -1 for none. For an init: the sandbox's shared ones
 	 * (ipc, uts, perhaps pid), which go before paths; those that the spec lists, and that
-	 * neither are given here nor have a path, are made new. For an exec: all that the init has (launch_result.ns_fds). Borrowed.
+	 * neither are given here nor have a path, are made new. For an exec: all that the init
+	 * has (launch_result.ns_fds). Borrowed.
 	 */
 	int ns_fds[LAUNCH_NS_COUNT];
 	/* The process's stdin, stdout, stderr: pipe ends, or the same terminal three times when
