@@ -5,15 +5,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/netlink.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "linux/uevent.h"
 
 #define CPU_DIR "/sys/devices/system/cpu"
 #define MEMORY_DIR "/sys/devices/system/memory"
@@ -73,23 +72,13 @@ static int switch_on(
 	return 0;
 }
 
-static int listen_to_kernel(void)
-{
-	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK, .nl_groups = 1};
-	auto_fd int fd = socket(
-		AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
-		return -errno;
-	return take_fd(&fd);
-}
-
-/* Only that something has come is of interest, whoever says so: what it is, is looked up. */
+/* Only that something has come is of interest: what it is, is looked up. */
 static void drain(int fd)
 {
-	char byte;
+	char buf[UEVENT_MAX + 1];
+	struct uevent event;
 
-	while (recv(fd, &byte, sizeof(byte), 0) >= 0)
+	while (uevent_receive(fd, buf, &event) >= 0)
 		;
 }
 
@@ -113,7 +102,7 @@ static int wait_for_event(int fd, int64_t deadline_ns)
 int online_cpus(uint32_t n_cpus, int64_t deadline_ns, struct err *err)
 {
 	/* Before the first look, so that nothing falls in between. */
-	auto_fd int events_fd = listen_to_kernel();
+	auto_fd int events_fd = uevent_open();
 	size_t n_on = 0;
 	int r;
 

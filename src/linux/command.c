@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/utf8.h"
 
 /* Of what a program says on its way out, this much is told. */
 enum { MAX_WORDS = 512, NOT_RUN = 127 };
@@ -124,8 +125,7 @@ static void take_words(int fd, char words[static MAX_WORDS])
 	for (char *c = words; *c; c++)
 		if (*c == '\n')
 			*c = ';';
-		else if (*c < ' ' || *c == 0x7f)
-			*c = '?';
+	utf8_make_printable(words);
 }
 
 static int judge(

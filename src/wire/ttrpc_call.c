@@ -2,6 +2,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "ttrpc.pb-c.h"
 #include "wire/budget.h"
 #include "wire/status.h"
@@ -209,7 +210,12 @@ void ttrpc_call_reply(struct ttrpc_call *call, const ProtobufCMessage *reply)
 
 void ttrpc_call_fail(struct ttrpc_call *call, const struct err *err)
 {
-	finish(call, (uint8_t)wire_status_of(err), err->msg, NULL);
+	struct err printable = *err;
+
+	/* It may quote what a peer sent. A proto3 string must be UTF-8: clients in Go give up on a
+	 * reply that is not. */
+	utf8_make_printable(printable.msg);
+	finish(call, (uint8_t)wire_status_of(err), printable.msg, NULL);
 }
 
 void ttrpc_call_drop(struct ttrpc_call *call)

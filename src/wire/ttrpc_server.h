@@ -83,7 +83,7 @@ int ttrpc_server_on_flushed(
 
 /* reply: any message; borrowed during the call. NULL: google.protobuf.Empty. */
 void ttrpc_call_reply(struct ttrpc_call *call, const ProtobufCMessage *reply);
-/* Status by wire_status_of(err), text err->msg. */
+/* Status by wire_status_of(err), text err->msg, made printable (base/utf8.h). */
 void ttrpc_call_fail(struct ttrpc_call *call, const struct err *err);
 /* Ends the call without an answer: only after cancellation (the peer is told INTERNAL else). */
 void ttrpc_call_drop(struct ttrpc_call *call);

@@ -424,8 +424,8 @@ static void modules_are_loaded_without_a_shell(void **state)
 	snprintf(path, sizeof(path), "%s/fail", f->dir);
 	write_file(path, "");
 	assert_int_equal(call(f, "CreateSandbox", &request.base, &err), WIRE_INTERNAL);
-	assert_non_null(strstr(err.msg, "kernel module dummy: no ? such: modprobe exited with "
-					"status 3"));
+	assert_non_null(strstr(
+		err.msg, "kernel module dummy: " MODPROBE ": exited with status 3: no ? such"));
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(unlink(args), 0);
 	/* Nothing is left of the failure. */

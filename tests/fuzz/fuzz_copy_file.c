@@ -16,14 +16,18 @@
 
 static char dir[64], base[96], outside[96];
 
+static void name_directories(void)
+{
+	snprintf(dir, sizeof(dir), "/tmp/kihon-fuzz-copy.%d", (int)getpid());
+	snprintf(base, sizeof(base), "%s/base", dir);
+	snprintf(outside, sizeof(outside), "%s/outside", dir);
+}
+
 static void set_up(void)
 {
 	char link[160];
 
-	snprintf(dir, sizeof(dir), "/tmp/kihon-fuzz-copy.XXXXXX");
-	assert(mkdtemp(dir));
-	snprintf(base, sizeof(base), "%s/base", dir);
-	snprintf(outside, sizeof(outside), "%s/outside", dir);
+	assert(mkdir(dir, 0700) == 0);
 	assert(mkdir(base, 0755) == 0 && mkdir(outside, 0755) == 0);
 	snprintf(link, sizeof(link), "%s/up", base);
 	assert(symlink("../outside", link) == 0);
@@ -63,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 3 || !(end = memchr(data + 2, '\0', size - 2)))
 		return 0;
-	set_up();
+	name_directories();
 	/* A path that starts with "/" is taken as it is. */
 	if (asprintf(&path, "%s%s%s", data[2] == '/' ? "" : base, data[2] == '/' ? "" : "/",
 		    (const char *)data + 2) < 0)
@@ -81,9 +85,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(request.data.data, end + 1, request.data.len);
 	request.file_size = request.offset + (int64_t)request.data.len;
 	check_path(path);
-	for (int i = 0; i < 2; i++)
-		(void)!copy_file(base, &request, NULL);
-	tear_down();
+	if (copy_file_check(base, &request, NULL) == 0) {
+		set_up();
+		for (int i = 0; i < 2; i++)
+			(void)!copy_file(base, &request, NULL);
+		tear_down();
+	}
 	free(request.data.data);
 	free(path);
 	return 0;

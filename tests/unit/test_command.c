@@ -47,7 +47,7 @@ static void a_failure_says_what_the_program_said(void **state)
 	} rows[] = {
 		{"echo out; echo 'line 1: bad' >&2; echo more >&2; exit 3", -EIO,
 			"/bin/sh: exited with status 3: line 1: bad;more"},
-		{"printf '\\033[2J\\ta' >&2; exit 1", -EIO, "?[2J?a"},
+		{"printf '\\033[2J\\ta' >&2; exit 1", -EIO, " [2J a"},
 		{"kill -TERM $$", -EIO, "killed by signal 15"},
 		{"exec head -c 5000 /dev/zero", -EFBIG, "more than 4096 bytes"},
 		{"exec /nonexistent/program", -EIO, "status 127"},

@@ -135,6 +135,18 @@ static void a_call_shows_its_request_and_method(void **state)
 	assert_null(ttrpc_call_metadata(f->parked[0], "v"));
 }
 
+static void an_error_that_quotes_nonsense_is_utf_8(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	send_request(f, 1, wait_process);
+	run_until(f, &f->n_parked, 1);
+	err_status(&err, EINVAL, WIRE_INVALID_ARGUMENT, "open /\xff\xc3 \n\xe2\x82\xac");
+	ttrpc_call_fail(take_ptr(&f->parked[0]), &err);
+	expect_response(f, 1, WIRE_INVALID_ARGUMENT, "open /??  \xe2\x82\xac");
+}
+
 static void a_call_dropped_too_early_is_an_internal_error(void **state)
 {
 	struct fixture *f = *state;
@@ -237,6 +249,7 @@ int main(void)
 		STARTED(no_timeout_and_an_absurd_one_never_pass),
 		STARTED(metadata_is_found_by_key),
 		STARTED(a_call_shows_its_request_and_method),
+		STARTED(an_error_that_quotes_nonsense_is_utf_8),
 		STARTED(a_call_dropped_too_early_is_an_internal_error),
 		STARTED(who_asks_late_is_told_from_the_loop),
 		STARTED(flushed_means_sent),
