@@ -162,21 +162,21 @@ static void replies_are_lines_of_json(void **state)
 	assert_int_equal(run.status, 0);
 	assert_non_null(strstr(run.out, "\"agent_details\":{\"version\":\"" KIHON_VERSION "\","));
 	assert_ptr_equal(strchr(run.out, '\n'), run.out + strlen(run.out) - 1);
-	run_tool(f, "--json", "ListRoutes");
+	run_tool(f, "--json", "ResizeVolume");
 	assert_int_equal(run.status, 1);
-	assert_non_null(strstr(run.out,
-		"{\"error\":{\"method\":\"ListRoutes\",\"status\":\"UNIMPLEMENTED\",\"code\":12,"));
+	assert_non_null(strstr(run.out, "{\"error\":{\"method\":\"ResizeVolume\",\"status\":"
+					"\"UNIMPLEMENTED\",\"code\":12,"));
 }
 
 static void a_failed_call_ends_the_run_unless_errors_are_ignored(void **state)
 {
 	struct fixture *f = *state;
 
-	run_tool(f, "connect", "-c", "ListRoutes", "-c", "Check");
+	run_tool(f, "connect", "-c", "ResizeVolume", "-c", "Check");
 	assert_int_equal(run.status, 1);
 	assert_string_equal(run.out, "");
-	assert_non_null(strstr(run.err, "kata-agent-ctl: ListRoutes: UNIMPLEMENTED (12): "));
-	run_tool(f, "connect", "--ignore-errors", "-c", "ListRoutes", "-c", "Check");
+	assert_non_null(strstr(run.err, "kata-agent-ctl: ResizeVolume: UNIMPLEMENTED (12): "));
+	run_tool(f, "connect", "--ignore-errors", "-c", "ResizeVolume", "-c", "Check");
 	assert_int_equal(run.status, 0);
 	assert_string_equal(run.out, "Check:\n  status: SERVING\n");
 	run_tool(f, "connect", "-c", "Check", "-c", "Chekc");
