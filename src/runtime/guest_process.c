@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "oci/spec.h"
 #include "runtime/stdio_sink.h"
+#include "runtime/timeline.h"
 #include "wire/message.h"
 
 static const bool transitions[GUEST_PROCESS_STATE_COUNT][GUEST_PROCESS_STATE_COUNT] = {
@@ -79,6 +80,8 @@ static void on_waited(void *data, const ProtobufCMessage *reply, const struct er
 	if (err)
 		log_write(LOG_WARN, "process", "the guest cannot say how a process ended", "cid",
 			p->cid, "exec", p->eid, "error", err->msg, NULL);
+	else
+		timeline_end("exit", guest_process_is_init(p) ? p->cid : p->eid, p->waited_ns);
 	stop(p, err ? GUEST_PROCESS_LOST_STATUS : (uint32_t)r->status & 0xff, true);
 }
 
@@ -88,6 +91,7 @@ static void wait_for_exit(struct guest_process *p)
 
 	request.container_id = p->cid;
 	request.exec_id = p->eid;
+	p->waited_ns = clock_now_ns();
 	if (agent_call(p->agent, AGENT_WAIT_PROCESS, &request.base, on_waited, p, &p->wait_call) <
 		0)
 		stop(p, GUEST_PROCESS_LOST_STATUS, true);

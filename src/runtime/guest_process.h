@@ -73,6 +73,7 @@ struct guest_process {
 	struct agent_pending *start_call, *wait_call; /* owned; NULL: none in flight */
 	guest_process_done_fn *start_done;
 	void *start_data;
+	int64_t waited_ns; /* when the agent was asked how it ended */
 	bool is_watched;
 	uint32_t rows, columns; /* a resize that came before the start; 0: none */
 	struct list waiters;	/* of struct guest_process_waiter */

@@ -220,6 +220,7 @@ static void end_exec_deletion(struct shim *shim, struct ttrpc_call *call, struct
 {
 	struct events_exit exit = shim_exit_of(shim, p);
 
+	timeline_end("delete exec", p->eid, ttrpc_call_received_ns(call));
 	guest_process_free(p);
 	reply(call, &exit);
 }

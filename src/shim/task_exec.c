@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "oci/spec.h"
 #include "oci/validate.h"
+#include "runtime/timeline.h"
 #include "shim/shim.h"
 #include "task.pb-c.h"
 #include "wire/status.h"
@@ -93,7 +94,11 @@ static int add_exec(
 
 void task_exec(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
+	const Containerd__Task__V2__ExecProcessRequest *request = (const void *)message;
 	struct err err = ERR_INIT;
+	int r = add_exec(user, request, &err);
 
-	shim_answer(call, add_exec(user, (const void *)message, &err) < 0 ? &err : NULL);
+	if (r == 0)
+		timeline_end("add exec", request->exec_id, ttrpc_call_received_ns(call));
+	shim_answer(call, r < 0 ? &err : NULL);
 }

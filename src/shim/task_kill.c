@@ -2,15 +2,11 @@
 #include <signal.h>
 
 #include "base/log.h"
+#include "runtime/timeline.h"
 #include "shim/shim.h"
 #include "task.pb-c.h"
 #include "wire/message.h"
 #include "wire/status.h"
-
-struct kill {
-	struct ttrpc_call *call; /* owned: to be answered */
-	uint32_t signal;
-};
 
 /* Killing what has ended is what its sender wants; other signals have somebody to miss them. */
 static bool is_deadly(uint32_t signal)
@@ -20,18 +16,22 @@ static bool is_deadly(uint32_t signal)
 
 static void on_signalled(void *data, const ProtobufCMessage *reply, const struct err *err)
 {
-	auto_free struct kill *kill = data;
+	struct ttrpc_call *call = data;
+	const Containerd__Task__V2__KillRequest *request = (const void *)ttrpc_call_request(call);
+	const char *eid = shim_text(request->exec_id);
 	bool is_gone = err && (err->status == WIRE_NOT_FOUND || err->code == ECONNRESET);
 
 	(void)reply;
-	if (err && !(is_gone && is_deadly(kill->signal)))
-		ttrpc_call_fail(kill->call, err);
+	if (!err)
+		timeline_end("kill", eid[0] ? eid : request->id, ttrpc_call_received_ns(call));
+	if (err && !(is_gone && is_deadly(request->signal)))
+		ttrpc_call_fail(call, err);
 	else
-		ttrpc_call_reply(kill->call, NULL);
+		ttrpc_call_reply(call, NULL);
 }
 
 static int send_signal(struct shim *shim, struct container *c, struct guest_process *p,
-	struct kill *kill, struct err *err)
+	uint32_t signal, struct ttrpc_call *call, struct err *err)
 {
 	Grpc__SignalProcessRequest request = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
 	struct agent *agent = sandbox_agent(shim->sandbox);
@@ -40,11 +40,11 @@ static int send_signal(struct shim *shim, struct container *c, struct guest_proc
 	/* The agent's SIGKILL without an exec id is for every process of the container: "all". */
 	request.container_id = p->cid;
 	request.exec_id = p->eid;
-	MESSAGE_SET(&request, signal, kill->signal);
-	r = agent_call(agent, AGENT_SIGNAL_PROCESS, &request.base, on_signalled, kill, NULL);
+	MESSAGE_SET(&request, signal, signal);
+	r = agent_call(agent, AGENT_SIGNAL_PROCESS, &request.base, on_signalled, call, NULL);
 	if (r < 0)
 		return err_sys(err, -r, "signal the process");
-	if (kill->signal != SIGKILL)
+	if (signal != SIGKILL)
 		return 0;
 	/* A container killed before its start has an end to be waited for too. */
 	if (p->state == GUEST_PROCESS_CREATED && guest_process_is_init(p) &&
@@ -63,8 +63,6 @@ static int try_kill(struct shim *shim, const Containerd__Task__V2__KillRequest *
 	const char *eid = request->all ? "" : shim_text(request->exec_id);
 	struct container *c = NULL;
 	struct guest_process *p = shim_find_process(shim, shim_text(request->id), eid, &c, err);
-	struct kill *kill;
-	int r;
 
 	if (!p)
 		return -ENOENT;
@@ -76,14 +74,7 @@ static int try_kill(struct shim *shim, const Containerd__Task__V2__KillRequest *
 			"process %s has not been started", p->eid);
 	if (request->signal == 0 || request->signal > 64)
 		return err_set(err, EINVAL, "signal %u: there is no such signal", request->signal);
-	kill = malloc(sizeof(*kill));
-	if (!kill)
-		return err_sys(err, ENOMEM, "signal the process");
-	*kill = (struct kill){.call = call, .signal = request->signal};
-	r = send_signal(shim, c, p, kill, err);
-	if (r < 0)
-		free(kill);
-	return r;
+	return send_signal(shim, c, p, request->signal, call, err);
 }
 
 void task_kill(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
