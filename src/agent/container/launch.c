@@ -468,7 +468,9 @@ static int start(struct launch *l, const struct launch_request *request)
 		launch_job_run(request, process_fd);
 	l->job.pidfd = process_open_pidfd(pid);
 	r = l->job.pidfd < 0 ? l->job.pidfd : watch(l, &l->job, on_job_end);
-	/* Not even begun: it finds the socket closed if it is not killed first. */
+	if (r == 0)
+		r = answer(l, REPORT_ACK);
+	/* Not even begun: it waits for that byte. */
 	if (r < 0)
 		(void)kill(pid, SIGKILL);
 	return r;

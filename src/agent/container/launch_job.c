@@ -179,6 +179,9 @@ void launch_job_run(const struct launch_request *request, int sock_fd)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	loop_restore_signals();
 	r = arrange_fds(&setup, &err);
+	/* What nobody follows must leave nothing: nobody would undo it. */
+	if (r == 0 && report_await(setup.sock_fd, REPORT_ACK) < 0)
+		_exit(1);
 	if (r == 0)
 		r = prepare(&setup, &err);
 	if (r == 0)

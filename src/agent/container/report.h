@@ -5,7 +5,8 @@
  * datagram (SOCK_SEQPACKET) per message. The process's pid, as the agent sees it, is what the
  * kernel says about the sender (SCM_CREDENTIALS).
  *
- * The agent answers with single bytes: REPORT_ACK to a hello, REPORT_GO when the program may run.
+ * The agent answers with single bytes: REPORT_ACK to the job when it follows it, and to a hello,
+ * REPORT_GO when the program may run.
  */
 #include <stdbool.h>
 #include <sys/types.h>
