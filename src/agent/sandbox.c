@@ -4,7 +4,8 @@
  * -> on_prepared -> reply. What fails is undone by a second job, and the agent is as before.
  *
  * DestroySandbox: container_remove() for all at once; the last to be gone starts a job that undoes
- * what CreateSandbox did; then the reply, and the agent stops.
+ * what CreateSandbox did; then the reply, and the agent stops. Nobody comes after it, so what cannot
+ * be removed is tried once more.
  */
 #include "agent/sandbox.h"
 
@@ -52,6 +53,7 @@ void sandbox_fini(struct sandbox *s)
 	storages_fini(&s->storages);
 	watches_fini(&s->watches);
 	close_namespaces(s);
+	free(s->removals);
 	free(s->id);
 	free(s->guest_hooks);
 }
@@ -200,6 +202,8 @@ static void answer(struct sandbox *s)
 	s->failure = (struct err)ERR_INIT;
 }
 
+static void tear_down_by_job(struct agent *agent);
+
 static void on_torn_down(void *data, const struct err *err, uint32_t n_steps)
 {
 	struct agent *agent = data;
@@ -208,6 +212,13 @@ static void on_torn_down(void *data, const struct err *err, uint32_t n_steps)
 
 	(void)n_steps;
 	s->job = NULL;
+	if (err && !s->has_failed_once) {
+		s->has_failed_once = true;
+		log_write(LOG_WARN, "sandbox", "once more", "error", err->msg, NULL);
+		tear_down_by_job(agent);
+		return;
+	}
+	s->has_failed_once = false;
 	note_failure(s, err);
 	storages_forget(&s->storages, &s->own_storages);
 	if (!err)
@@ -222,15 +233,20 @@ static void on_torn_down(void *data, const struct err *err, uint32_t n_steps)
 		agent_stop(agent);
 }
 
-static void start_tear_down(struct agent *agent)
+static void tear_down_by_job(struct agent *agent)
 {
 	struct job_config job = {
 		.name = "remove sandbox", .run = tear_down, .done = on_torn_down, .data = agent};
 	struct err err = ERR_INIT;
 
-	storages_leave(&agent->sandbox.own_storages);
 	if (job_start(agent->reaper, &job, &agent->sandbox.job, &err) < 0)
 		on_torn_down(agent, &err, 0);
+}
+
+static void start_tear_down(struct agent *agent)
+{
+	storages_leave(&agent->sandbox.own_storages);
+	tear_down_by_job(agent);
 }
 
 static void on_prepared(void *data, const struct err *err, uint32_t n_steps)
@@ -353,36 +369,32 @@ void rpc_create_sandbox(struct ttrpc_call *call, const ProtobufCMessage *message
 	agent->sandbox.state = SANDBOX_CREATING;
 }
 
-struct removal {
+struct sandbox_removal {
 	struct container_removal base;
 	struct agent *agent;
+	struct container *c; /* gone when there is no error */
+	bool has_failed_once;
 };
+
+static void end_removals(struct agent *agent)
+{
+	if (--agent->sandbox.n_removing > 0)
+		return;
+	free(take_ptr(&agent->sandbox.removals));
+	start_tear_down(agent);
+}
 
 static void on_removed(struct container_removal *base, const struct err *err)
 {
-	struct removal *removal = container_of(base, struct removal, base);
-	struct agent *agent = removal->agent;
+	struct sandbox_removal *removal = container_of(base, struct sandbox_removal, base);
 
-	free(removal);
-	note_failure(&agent->sandbox, err);
-	if (--agent->sandbox.n_removing == 0)
-		start_tear_down(agent);
-}
-
-static void remove_container(struct agent *agent, struct container *c)
-{
-	struct removal *removal = calloc(1, sizeof(*removal));
-	struct err err = ERR_INIT;
-
-	agent->sandbox.n_removing++;
-	if (removal) {
-		*removal = (struct removal){.base.done = on_removed, .agent = agent};
-		container_remove(c, &removal->base);
+	if (err && !removal->has_failed_once) {
+		removal->has_failed_once = true;
+		container_remove(removal->c, base);
 		return;
 	}
-	agent->sandbox.n_removing--;
-	err_sys(&err, ENOMEM, "remove container %s", c->id);
-	note_failure(&agent->sandbox, &err);
+	note_failure(&removal->agent->sandbox, err);
+	end_removals(removal->agent);
 }
 
 /* A removal can end at once and take its container out of the map. */
@@ -398,10 +410,14 @@ int sandbox_destroy(struct agent *agent, struct ttrpc_call *call)
 {
 	struct sandbox *s = &agent->sandbox;
 	char last[OPTIONS_PATH_SIZE + 128] = "";
+	struct sandbox_removal *removal;
 	struct container *c;
 
 	if (s->state == SANDBOX_CREATING || s->state == SANDBOX_DESTROYING)
 		return -EBUSY;
+	removal = s->removals = calloc(s->containers.n_entries + 1, sizeof(*removal));
+	if (!removal)
+		return -ENOMEM;
 	s->state = SANDBOX_DESTROYING;
 	s->call = call;
 	/* They would keep the server from stopping. */
@@ -410,20 +426,26 @@ int sandbox_destroy(struct agent *agent, struct ttrpc_call *call)
 	s->n_removing = 1;
 	while ((c = find_next(agent, last))) {
 		snprintf(last, sizeof(last), "%s", c->id);
-		remove_container(agent, c);
+		*removal =
+			(struct sandbox_removal){.base.done = on_removed, .agent = agent, .c = c};
+		s->n_removing++;
+		container_remove(c, &removal++->base);
 	}
-	if (--s->n_removing == 0)
-		start_tear_down(agent);
+	end_removals(agent);
 	return 0;
 }
 
 void rpc_destroy_sandbox(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
 	struct err err = ERR_INIT;
+	int r = sandbox_destroy(user, call);
 
 	(void)message;
-	if (sandbox_destroy(user, call) == 0)
+	if (r == 0)
 		return;
-	err_status(&err, EBUSY, WIRE_INTERNAL, "the sandbox is being created or destroyed");
+	if (r == -EBUSY)
+		err_status(&err, EBUSY, WIRE_INTERNAL, "the sandbox is being created or destroyed");
+	else
+		err_sys(&err, -r, "destroy the sandbox");
 	rpc_fail(call, &err);
 }

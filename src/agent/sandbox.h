@@ -13,6 +13,7 @@
 #include "wire/ttrpc_server.h"
 
 struct agent;
+struct sandbox_removal;
 
 enum sandbox_state {
 	SANDBOX_NONE,
@@ -36,7 +37,9 @@ struct sandbox {
 	struct job *job;	 /* while being created, and at the end of being destroyed */
 	struct ttrpc_call *call; /* that CreateSandbox or DestroySandbox; NULL: none */
 	struct err failure;	 /* the first one of it */
+	bool has_failed_once;	 /* to be removed */
 	size_t n_removing;	 /* containers that a destruction waits for */
+	struct sandbox_removal *removals; /* owned: one for each of them */
 	struct oom_queue oom;
 };
 
@@ -45,5 +48,5 @@ void sandbox_init(struct sandbox *s);
 void sandbox_fini(struct sandbox *s);
 
 /* Removes every container and what the sandbox made, answers call (NULL: none) and stops the agent.
- * -EBUSY while it is being created or destroyed. */
+ * -EBUSY while it is being created or destroyed; -ENOMEM: nothing has been begun. */
 int sandbox_destroy(struct agent *agent, struct ttrpc_call *call) must_check;

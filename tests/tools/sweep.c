@@ -35,16 +35,24 @@ void sweep_init(struct sweep *s, int argc, char **argv)
 		s->first = (unsigned int)strtoul(argv[2], NULL, 10);
 }
 
+static void make_plan(struct sweep *s)
+{
+	s->plan_fd = memfd_create("fail_plan", MFD_CLOEXEC);
+	assert_true(s->plan_fd >= 0);
+	assert_int_equal(ftruncate(s->plan_fd, sizeof(*s->plan)), 0);
+	s->plan = mmap(NULL, sizeof(*s->plan), PROT_READ | PROT_WRITE, MAP_SHARED, s->plan_fd, 0);
+	assert_ptr_not_equal(s->plan, MAP_FAILED);
+}
+
 void sweep_begin_preload(struct sweep *s)
 {
 	char path[64];
-	int fd = memfd_create("fail_plan", MFD_CLOEXEC);
 
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, sizeof(*s->plan)), 0);
-	s->plan = mmap(NULL, sizeof(*s->plan), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	assert_ptr_not_equal(s->plan, MAP_FAILED);
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
+	if (!s->plan)
+		make_plan(s);
+	atomic_store(&s->plan->kind, FAIL_NOTHING);
+	atomic_store(&s->plan->live, 0);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), s->plan_fd);
 	assert_int_equal(setenv("KIHON_FAIL", path, 1), 0);
 	assert_int_equal(setenv("LD_PRELOAD", FAIL_LIBRARY, 1), 0);
 }

@@ -14,7 +14,8 @@
 #include "fail.h"
 
 struct sweep {
-	struct fail_plan *plan;
+	struct fail_plan *plan; /* NULL before the first sweep_begin_preload() */
+	int plan_fd;
 	unsigned int stride, first, n_found;
 	unsigned int in_round; /* 0: between rounds */
 	enum fail_kind kind;
@@ -28,7 +29,7 @@ struct sweep_holdings {
 
 /* Before cmocka runs. Leaves with 77 where it cannot work. */
 void sweep_init(struct sweep *s, int argc, char **argv);
-/* What is executed between the two has the library and s->plan. */
+/* What is executed between the two has the library and s->plan, which is one process's at a time. */
 void sweep_begin_preload(struct sweep *s);
 void sweep_end_preload(void);
 
