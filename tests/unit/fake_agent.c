@@ -269,6 +269,22 @@ static void on_stderr(struct ttrpc_call *call, const ProtobufCMessage *request, 
 	read_stream(call, request, user, 1);
 }
 
+static void on_write(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	const Grpc__WriteStreamRequest *request = (const void *)message;
+	Grpc__WriteStreamResponse reply = GRPC__WRITE_STREAM_RESPONSE__INIT;
+	struct task *t = find(user, request->container_id, request->exec_id);
+
+	if (!t) {
+		fail_not_found(call);
+		return;
+	}
+	MESSAGE_SET(&reply, len, (uint32_t)request->data.len);
+	ttrpc_call_reply(call, &reply.base);
+	if (is_told(user, "listens"))
+		end_task(t, 7);
+}
+
 static void on_wait(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
 	const Grpc__WaitProcessRequest *request = (const void *)message;
@@ -404,6 +420,7 @@ static const struct ttrpc_method methods[] = {
 	AGENT("WaitProcess", wait_process_request, on_wait),
 	AGENT("ReadStdout", read_stream_request, on_stdout),
 	AGENT("ReadStderr", read_stream_request, on_stderr),
+	AGENT("WriteStdin", write_stream_request, on_write),
 	AGENT("CloseStdin", close_stdin_request, on_anything),
 	AGENT("PauseContainer", pause_container_request, on_pause),
 	AGENT("ResumeContainer", resume_container_request, on_resume),

@@ -16,6 +16,7 @@
  *	oom: c1, a stranger and c1 again run out of memory
  *	update_echoes: an update is answered with an error that names the limits
  *	speaks: every process writes "hello\n" to its stdout first
+ *	listens: a process ends when something has been written to its stdin, its status is 7
  *
  * Otherwise a process runs until it is signalled, and its status is 128 + the signal.
  */

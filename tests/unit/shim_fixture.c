@@ -111,7 +111,9 @@ void begin_create(struct fixture *f, struct answer *a)
 
 	request.id = task_id;
 	request.bundle = f->bundle;
+	request.stdin = f->input;
 	request.stdout = request.stderr = f->output;
+	MESSAGE_SET(&request, terminal, f->terminal);
 	begin(f, a, "Create", &request.base,
 		&containerd__task__v2__create_task_response__descriptor);
 }
@@ -170,6 +172,42 @@ struct answer delete_task(struct fixture *f, char *exec_id)
 	return call(f, "Delete", &request.base, &containerd__task__v2__delete_response__descriptor);
 }
 
+void begin_pause(struct fixture *f, struct answer *a)
+{
+	Containerd__Task__V2__PauseRequest request = INIT(PAUSE_REQUEST);
+
+	request.id = task_id;
+	begin(f, a, "Pause", &request.base, NULL);
+}
+
+struct answer pause_task(struct fixture *f)
+{
+	struct answer a;
+
+	begin_pause(f, &a);
+	run_until(f, &a.has_come);
+	return a;
+}
+
+struct answer resume_task(struct fixture *f)
+{
+	Containerd__Task__V2__ResumeRequest request = INIT(RESUME_REQUEST);
+
+	request.id = task_id;
+	return call(f, "Resume", &request.base, NULL);
+}
+
+struct answer resize(struct fixture *f, char *exec_id)
+{
+	Containerd__Task__V2__ResizePtyRequest request = INIT(RESIZE_PTY_REQUEST);
+
+	request.id = task_id;
+	request.exec_id = exec_id;
+	MESSAGE_SET(&request, width, 80);
+	MESSAGE_SET(&request, height, 24);
+	return call(f, "ResizePty", &request.base, NULL);
+}
+
 struct answer exec(struct fixture *f, char *exec_id)
 {
 	static char json[] = "{\"args\":[\"x\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}}";
@@ -184,7 +222,9 @@ struct answer exec(struct fixture *f, char *exec_id)
 	request.id = task_id;
 	request.exec_id = exec_id;
 	request.spec = &any;
+	request.stdin = f->input;
 	request.stdout = request.stderr = f->output;
+	MESSAGE_SET(&request, terminal, f->terminal);
 	return call(f, "Exec", &request.base, NULL);
 }
 
@@ -196,6 +236,21 @@ void write_file(const char *dir, const char *name, const char *text)
 
 	snprintf(path, sizeof(path), "%s%s%s", dir, name[0] ? "/" : "", name);
 	assert_int_equal(io_replace_file(AT_FDCWD, path, 0600, text, strlen(text)), 0);
+}
+
+void fixture_write_bundle(struct fixture *f, const char *annotations, const char *rootfs)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	assert_int_equal(
+		buf_printf(&b,
+			"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"%s\"},\"process\":{\"cwd\":"
+			"\"/\",\"args\":[\"x\"],\"user\":{\"uid\":0,\"gid\":0}},\"linux\":{"
+			"\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"}]},"
+			"\"annotations\":{%s}}",
+			rootfs, annotations),
+		0);
+	write_file(f->bundle, "config.json", buf_str(&b));
 }
 
 void script(struct fixture *f, const char *words)

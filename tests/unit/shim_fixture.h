@@ -25,7 +25,10 @@
 struct fixture {
 	char dir[40], run_root[64], bundle[64], config[64], address[64], events_address[64],
 		script[FAKE_AGENT_SCRIPT_SIZE];
-	char output[512]; /* stdout and stderr of what is created or added; "": none */
+	/* Of what is created or added; "": none. */
+	char output[512]; /* stdout and stderr */
+	char input[128];  /* stdin */
+	bool terminal;
 	struct cli cli;
 	struct shim shim;
 	struct ttrpc_client *client;
@@ -59,6 +62,10 @@ void fixture_reconnect(struct fixture *f);
 void script(struct fixture *f, const char *words);
 void configure(struct fixture *f, const char *qemu_word);
 void write_file(const char *dir, const char *name, const char *text);
+/* config.json, with these members in its annotations, and this root file system. */
+void fixture_write_bundle(struct fixture *f, const char *annotations, const char *rootfs);
+#define FIXTURE_TYPE(type) "\"io.kubernetes.cri.container-type\":\"" type "\""
+#define FIXTURE_SANDBOX(id) "\"io.kubernetes.cri.sandbox-id\":\"" id "\""
 /* No process of ours, no directory of any sandbox. */
 void assert_nothing_left(struct fixture *f);
 
@@ -84,4 +91,8 @@ void begin_wait(struct fixture *f, struct answer *a, char *exec_id);
 struct answer state(struct fixture *f);
 struct answer kill_task(struct fixture *f, char *exec_id, uint32_t signo);
 struct answer delete_task(struct fixture *f, char *exec_id);
+void begin_pause(struct fixture *f, struct answer *a);
+struct answer pause_task(struct fixture *f);
+struct answer resume_task(struct fixture *f);
+struct answer resize(struct fixture *f, char *exec_id);
 struct answer exec(struct fixture *f, char *exec_id);

@@ -10,31 +10,6 @@
 
 #define STATUS(name) CONTAINERD__TASK__V2__STATUS__##name
 
-static void begin_pause(struct fixture *f, struct answer *a)
-{
-	Containerd__Task__V2__PauseRequest request = INIT(PAUSE_REQUEST);
-
-	request.id = c1;
-	begin(f, a, "Pause", &request.base, NULL);
-}
-
-static struct answer pause_task(struct fixture *f)
-{
-	struct answer a;
-
-	begin_pause(f, &a);
-	run_until(f, &a.has_come);
-	return a;
-}
-
-static struct answer resume(struct fixture *f)
-{
-	Containerd__Task__V2__ResumeRequest request = INIT(RESUME_REQUEST);
-
-	request.id = c1;
-	return call(f, "Resume", &request.base, NULL);
-}
-
 static void run(struct fixture *f)
 {
 	assert_int_equal(create(f).status, 0);
@@ -55,7 +30,7 @@ static void a_container_stands_still_and_goes_on(void **data)
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(pause_task(f).status, 0);
 		assert_int_equal(state(f).task_status, STATUS(PAUSED));
-		assert_int_equal(resume(f).status, 0);
+		assert_int_equal(resume_task(f).status, 0);
 		assert_int_equal(state(f).task_status, STATUS(RUNNING));
 	}
 	run_until_event(f, "/tasks/resumed c1");
@@ -70,18 +45,18 @@ static void only_what_runs_is_paused_and_only_what_is_paused_resumed(void **data
 	struct fixture *f = *data;
 
 	assert_int_equal(pause_task(f).status, WIRE_NOT_FOUND);
-	assert_int_equal(resume(f).status, WIRE_NOT_FOUND);
+	assert_int_equal(resume_task(f).status, WIRE_NOT_FOUND);
 	assert_int_equal(create(f).status, 0);
 	assert_refused(pause_task(f), "container c1 is not running");
 	assert_int_equal(start(f, NULL).status, 0);
-	assert_refused(resume(f), "container c1 is not paused");
+	assert_refused(resume_task(f), "container c1 is not paused");
 	assert_int_equal(pause_task(f).status, 0);
 	assert_refused(pause_task(f), "container c1 is paused");
-	assert_int_equal(resume(f).status, 0);
+	assert_int_equal(resume_task(f).status, 0);
 	assert_int_equal(kill_task(f, NULL, SIGKILL).status, 0);
 	run_until_event(f, "/tasks/exit c1");
 	assert_refused(pause_task(f), "container c1 is not running");
-	assert_refused(resume(f), "container c1 is not running");
+	assert_refused(resume_task(f), "container c1 is not running");
 	assert_int_equal(delete_task(f, NULL).status, 0);
 }
 
@@ -95,13 +70,13 @@ static void what_the_guest_refuses_changes_nothing(void **data)
 	a = pause_task(f);
 	assert_non_null(strstr(a.msg, "as told: pause_fails"));
 	assert_int_equal(state(f).task_status, STATUS(RUNNING));
-	assert_refused(resume(f), "not paused");
+	assert_refused(resume_task(f), "not paused");
 	assert_int_equal(delete_task(f, NULL).status, 0);
 
 	script(f, "resume_fails");
 	run(f);
 	assert_int_equal(pause_task(f).status, 0);
-	a = resume(f);
+	a = resume_task(f);
 	assert_non_null(strstr(a.msg, "as told: resume_fails"));
 	assert_int_equal(state(f).task_status, STATUS(PAUSED));
 	assert_int_equal(delete_task(f, NULL).exit_status, 137);
@@ -118,7 +93,7 @@ static void nothing_is_started_in_it(void **data)
 	assert_int_equal(pause_task(f).status, 0);
 	assert_refused(exec(f, e2), "container c1 is paused");
 	assert_refused(start(f, e1), "container c1 is paused");
-	assert_int_equal(resume(f).status, 0);
+	assert_int_equal(resume_task(f).status, 0);
 	assert_int_equal(start(f, e1).status, 0);
 	assert_int_equal(delete_task(f, NULL).status, 0);
 }
@@ -158,7 +133,7 @@ static void other_signals_leave_it_paused(void **data)
 	assert_int_equal(pause_task(f).status, 0);
 	assert_int_equal(kill_task(f, NULL, SIGTERM).status, 0);
 	assert_int_equal(state(f).task_status, STATUS(PAUSED));
-	assert_int_equal(resume(f).status, 0);
+	assert_int_equal(resume_task(f).status, 0);
 	run_until_event(f, "/tasks/exit c1");
 	assert_int_equal(delete_task(f, NULL).status, 0);
 }
@@ -173,7 +148,7 @@ static void a_pause_that_hangs_is_answered_when_the_container_goes(void **data)
 	begin_pause(f, &a);
 	assert_int_equal(state(f).task_status, STATUS(PAUSING));
 	assert_refused(pause_task(f), "container c1 is being paused");
-	assert_refused(resume(f), "container c1 is being paused");
+	assert_refused(resume_task(f), "container c1 is being paused");
 	assert_false(a.has_come);
 	assert_int_equal(delete_task(f, NULL).status, 0);
 	run_until(f, &a.has_come);

@@ -14,31 +14,15 @@
 
 static char c2[] = "c2", c3[] = "c3";
 
-/* A bundle with these members in its annotations, and this root file system. */
-static void write_bundle(struct fixture *f, const char *annotations, const char *rootfs)
-{
-	auto_buf struct buf b = BUF_INIT;
-
-	assert_int_equal(
-		buf_printf(&b,
-			"{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"%s\"},\"process\":{\"cwd\":"
-			"\"/\",\"args\":[\"x\"],\"user\":{\"uid\":0,\"gid\":0}},\"linux\":{"
-			"\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"}]},"
-			"\"annotations\":{%s}}",
-			rootfs, annotations),
-		0);
-	write_file(f->bundle, "config.json", buf_str(&b));
-}
-
-#define TYPE(type) "\"io.kubernetes.cri.container-type\":\"" type "\""
-#define SANDBOX(id) "\"io.kubernetes.cri.sandbox-id\":\"" id "\""
+#define TYPE FIXTURE_TYPE
+#define SANDBOX FIXTURE_SANDBOX
 #define MEMBER TYPE("container") "," SANDBOX("c1")
 
 static void create_sandbox(struct fixture *f)
 {
 	struct answer a;
 
-	write_bundle(f, TYPE("sandbox") "," SANDBOX("c1"), "rootfs");
+	fixture_write_bundle(f, TYPE("sandbox") "," SANDBOX("c1"), "rootfs");
 	task_id = c1;
 	a = create(f);
 	assert_string_equal(a.msg, "");
@@ -47,7 +31,7 @@ static void create_sandbox(struct fixture *f)
 
 static struct answer create_member(struct fixture *f, char *id)
 {
-	write_bundle(f, MEMBER, "rootfs");
+	fixture_write_bundle(f, MEMBER, "rootfs");
 	task_id = id;
 	return create(f);
 }
@@ -227,7 +211,7 @@ static void a_bad_container_leaves_the_others_alone(void **data)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct answer a;
 
-		write_bundle(f, rows[i].annotations, rows[i].rootfs);
+		fixture_write_bundle(f, rows[i].annotations, rows[i].rootfs);
 		task_id = c2;
 		a = create(f);
 		assert_true(a.status != 0);
@@ -291,7 +275,7 @@ static void eight_at_once(void **data)
 	struct answer a[ARRAY_SIZE(ids)];
 
 	create_sandbox(f);
-	write_bundle(f, MEMBER, "rootfs");
+	fixture_write_bundle(f, MEMBER, "rootfs");
 	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
 		task_id = ids[i];
 		begin_create(f, &a[i]);
@@ -338,7 +322,7 @@ static void a_sandbox_may_go_while_a_container_is_made(void **data)
 		struct answer a, gone;
 
 		create_sandbox(f);
-		write_bundle(f, MEMBER, "rootfs");
+		fixture_write_bundle(f, MEMBER, "rootfs");
 		task_id = c2;
 		begin_create(f, &a);
 		for (int i = 0; i < n_turns; i++)
@@ -361,7 +345,7 @@ static void a_client_that_leaves_takes_only_its_container_along(void **data)
 
 	script(f, "c2_create_is_slow");
 	create_sandbox(f);
-	write_bundle(f, MEMBER, "rootfs");
+	fixture_write_bundle(f, MEMBER, "rootfs");
 	task_id = c2;
 	begin_create(f, &a);
 	loop_until(f->shim.loop, has_share(f, "c2"));
@@ -415,7 +399,7 @@ static void shutdown_now_gives_up_everything(void **data)
 	assert_int_equal(create_member(f, c2).status, 0);
 	assert_int_equal(start(f, NULL).status, 0);
 	begin_wait(f, &wait, NULL);
-	write_bundle(f, MEMBER, "rootfs");
+	fixture_write_bundle(f, MEMBER, "rootfs");
 	task_id = c3;
 	begin_create(f, &a);
 	shut_down(f, c1, true);

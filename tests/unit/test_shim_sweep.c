@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,13 +29,14 @@ enum { ANSWER_LIMIT_S = 5 };
 
 static struct sweep sweep;
 static pid_t daemon_pid;
-static char socket_path[64], e1[] = "e1";
+static char socket_path[64], stdin_path[64], e1[] = "e1", c2[] = "c2";
 
 /* ---- The daemon ---- */
 
 /* daemon RUN_ROOT EVENTS_PATH, listening on 0. */
 static int run_daemon(char **argv)
 {
+	static const char script[] = "speaks listens";
 	char path[FAKE_AGENT_SCRIPT_SIZE];
 	struct cli cli = {.name_space = "default"};
 	struct shim shim = {.cli = &cli, .socket_path = "/none", .run_root = argv[2]};
@@ -46,7 +48,7 @@ static int run_daemon(char **argv)
 
 	sweep_end_preload();
 	fake_agent_script(getpid(), path);
-	if (io_replace_file(AT_FDCWD, path, 0600, "speaks", strlen("speaks")) < 0 ||
+	if (io_replace_file(AT_FDCWD, path, 0600, script, strlen(script)) < 0 ||
 		loop_new(&shim.loop) < 0 ||
 		events_new(shim.loop, argv[3], "default", &shim.events) < 0 ||
 		ttrpc_server_new(shim.loop, fd, &config, &shim.server) < 0)
@@ -92,6 +94,8 @@ static int set_up(void **state)
 	snprintf(socket_path, sizeof(socket_path), "%s/daemon", f->dir);
 	snprintf(address, sizeof(address), "unix://%s", socket_path);
 	snprintf(f->output, sizeof(f->output), "file://%s/out", f->dir);
+	snprintf(stdin_path, sizeof(stdin_path), "%s/in", f->dir);
+	assert_int_equal(mkfifo(stdin_path, 0600), 0);
 	listen_fd = dial_listen(address, NULL);
 	assert_true(listen_fd >= 0);
 	sweep_begin_preload(&sweep);
@@ -129,7 +133,8 @@ static struct answer wait_task(struct fixture *f, char *exec_id)
 	return a;
 }
 
-static bool has_spoken(const struct fixture *f)
+/* "hello", n times. */
+static bool has_spoken(const struct fixture *f, size_t n)
 {
 	auto_buf struct buf out = BUF_INIT;
 	const char *path = f->output + strlen("file://");
@@ -137,47 +142,115 @@ static bool has_spoken(const struct fixture *f)
 	if (io_read_file(AT_FDCWD, path, 1 << 16, &out) < 0)
 		return false;
 	unlink(path);
-	return strcmp(buf_str(&out), "hello\nhello\n") == 0;
+	return buf_len(&out) == 6 * n &&
+	       strncmp(buf_str(&out), "hello\nhello\nhello\n", 6 * n) == 0;
+}
+
+/* It is there, it ends as it is told to, and goes. */
+static bool end_task(struct fixture *f, char *exec_id)
+{
+	struct answer a;
+
+	if (kill_task(f, exec_id, SIGKILL).status)
+		return false;
+	a = wait_task(f, exec_id);
+	return a.status == 0 && a.exit_status == 128 + SIGKILL &&
+	       delete_task(f, exec_id).status == 0;
 }
 
 /* 0, or which step failed. */
 static int live(struct fixture *f)
 {
-	struct answer a;
-	char *const ids[] = {e1, NULL};
-
-	connect_daemon(f);
 	if (create(f).status || start(f, NULL).status)
 		return 1;
 	if (exec(f, e1).status || start(f, e1).status)
 		return 2;
-	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
-		if (kill_task(f, ids[i], SIGKILL).status)
-			return 3;
-		a = wait_task(f, ids[i]);
-		if (a.status || a.exit_status != 128 + SIGKILL)
-			return 4;
-		if (delete_task(f, ids[i]).status)
-			return 5;
-	}
-	return has_spoken(f) ? 0 : 6;
+	if (!end_task(f, e1) || !end_task(f, NULL))
+		return 3;
+	return has_spoken(f, 2) ? 0 : 4;
 }
 
-/* As containerd does after an error. */
-static bool clean_up(struct fixture *f)
+/* It ends by what it is told on its stdin; or not, when that does not get there. */
+static bool talk_to(struct fixture *f, char *exec_id)
+{
+	int64_t deadline_ns = clock_now_ns() + NS_PER_S;
+	auto_fd int fd = open(stdin_path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	struct answer a;
+
+	begin_wait(f, &a, exec_id);
+	assert_int_equal(write(fd, "x\n", 2), 2);
+	while (!a.has_come && clock_now_ns() < deadline_ns)
+		assert_int_equal(loop_run_once(f->shim.loop, 10 * NS_PER_MS), 0);
+	if (!a.has_come)
+		(void)kill_task(f, exec_id, SIGKILL);
+	run_until(f, &a.has_come);
+	return a.status == 0 && a.exit_status == 7;
+}
+
+/* A further container of a pod stands still and goes on, and has a process on a terminal. */
+static int live_in_pod(struct fixture *f)
+{
+	fixture_write_bundle(f, FIXTURE_TYPE("sandbox") "," FIXTURE_SANDBOX("c1"), "rootfs");
+	if (create(f).status || start(f, NULL).status)
+		return 1;
+	fixture_write_bundle(f, FIXTURE_TYPE("container") "," FIXTURE_SANDBOX("c1"), "rootfs");
+	task_id = c2;
+	if (create(f).status || start(f, NULL).status)
+		return 2;
+	if (pause_task(f).status || resume_task(f).status)
+		return 3;
+	f->terminal = true;
+	snprintf(f->input, sizeof(f->input), "%s", stdin_path);
+	if (exec(f, e1).status || resize(f, e1).status || start(f, e1).status ||
+		resize(f, e1).status)
+		return 4;
+	if (!talk_to(f, e1) || delete_task(f, e1).status)
+		return 5;
+	if (!end_task(f, NULL))
+		return 6;
+	task_id = c1;
+	if (!end_task(f, NULL))
+		return 7;
+	return has_spoken(f, 3) ? 0 : 8;
+}
+
+typedef int live_fn(struct fixture *f);
+
+/* Over a connection of its own, and with nothing left of the one before. */
+static int run_life(struct fixture *f, live_fn *life)
+{
+	connect_daemon(f);
+	f->terminal = false;
+	f->input[0] = '\0';
+	task_id = c1;
+	return life(f);
+}
+
+static bool clean_up_task(struct fixture *f, char *id)
 {
 	struct answer a;
 
-	connect_daemon(f);
+	task_id = id;
 	if (kill_task(f, NULL, SIGKILL).status == 0)
 		(void)wait_task(f, NULL);
 	a = delete_task(f, NULL);
-	unlink(f->output + strlen("file://"));
 	/* The Delete whose client has been lost goes on. */
 	if (a.status == 0 || a.status == WIRE_NOT_FOUND || strstr(a.msg, "is being deleted"))
 		return true;
 	printf("Delete: %s\n", a.msg);
 	return false;
+}
+
+/* As containerd does after an error. */
+static bool clean_up(struct fixture *f)
+{
+	bool ok;
+
+	connect_daemon(f);
+	ok = clean_up_task(f, c2);
+	ok = clean_up_task(f, c1) && ok;
+	unlink(f->output + strlen("file://"));
+	return ok;
 }
 
 /* ---- What is left ---- */
@@ -232,8 +305,8 @@ static bool is_nothing_left(struct fixture *f, const struct sweep_holdings *befo
 /* ---- The sweep ---- */
 
 /* False when nothing was left to fail. */
-static bool run_round(
-	struct fixture *f, enum fail_kind kind, unsigned int n, struct sweep_holdings *before)
+static bool run_round(struct fixture *f, live_fn *life, enum fail_kind kind, unsigned int n,
+	struct sweep_holdings *before)
 {
 	int64_t from_ns = clock_now_ns();
 	char text[64];
@@ -242,7 +315,7 @@ static bool run_round(
 
 	buf_clear(&f->events);
 	sweep_arm(&sweep, kind, n);
-	step = live(f);
+	step = run_life(f, life);
 	struck = sweep_disarm(&sweep);
 	if (clock_now_ns() - from_ns > ANSWER_LIMIT_S * NS_PER_S)
 		sweep_found(&sweep, "took more than 5 s");
@@ -259,16 +332,16 @@ static bool run_round(
 	return struck;
 }
 
-static void run_sweep(struct fixture *f, enum fail_kind kind)
+static void run_sweep(struct fixture *f, live_fn *life, enum fail_kind kind)
 {
 	unsigned int n = sweep.first;
 	struct sweep_holdings before;
 
 	/* What is made once and kept. */
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(live(f), 0);
+		assert_int_equal(run_life(f, life), 0);
 	before = look(f);
-	while (run_round(f, kind, n, &before))
+	while (run_round(f, life, kind, n, &before))
 		n += sweep.stride;
 	printf("%u of %u failed, one at a time\n", (n - sweep.first) / sweep.stride, n);
 	assert_int_equal(sweep.n_found, 0);
@@ -276,19 +349,33 @@ static void run_sweep(struct fixture *f, enum fail_kind kind)
 
 static void any_allocation_may_fail(void **state)
 {
-	run_sweep(*state, FAIL_ALLOCATION);
+	run_sweep(*state, live, FAIL_ALLOCATION);
 }
 
 static void any_system_call_may_fail(void **state)
 {
-	run_sweep(*state, FAIL_CALL);
+	run_sweep(*state, live, FAIL_CALL);
 }
+
+static void any_allocation_of_a_pod_s_may_fail(void **state)
+{
+	run_sweep(*state, live_in_pod, FAIL_ALLOCATION);
+}
+
+static void any_system_call_of_a_pod_s_may_fail(void **state)
+{
+	run_sweep(*state, live_in_pod, FAIL_CALL);
+}
+
+#define sweep_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(any_allocation_may_fail, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(any_system_call_may_fail, set_up, tear_down),
+		sweep_test(any_allocation_may_fail),
+		sweep_test(any_system_call_may_fail),
+		sweep_test(any_allocation_of_a_pod_s_may_fail),
+		sweep_test(any_system_call_of_a_pod_s_may_fail),
 	};
 	int status;
 
