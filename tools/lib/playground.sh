@@ -88,7 +88,7 @@ playground_write_containerd_configuration() {
 playground_pid() {
 	local pid
 	pid=$(cat "$playground_run/pid" 2> /dev/null) && [[ -n $pid ]] || return 1
-	tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null | grep -qF "$playground_run/config.toml" || return 1
+	{ tr '\0' ' ' < "/proc/$pid/cmdline"; } 2> /dev/null | grep -qF "$playground_run/config.toml" || return 1
 	echo "$pid"
 }
 

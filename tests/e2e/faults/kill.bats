@@ -2,112 +2,160 @@
 # Each process of a pod is killed at each step of its life. The shim is held right after the step
 # (tests/tools/fault.c), so the step is the one named and nothing is left to luck: within 5 seconds its
 # client has an error or an exit event comes, delete works, and nothing is left.
+#
+# FAULT_STEPS, a regular expression, chooses among the steps; FAULT_JOBS (2) pods live at a time.
 
-load ../lib
-kihon_file=1
+load lib
 
-# "WHO WHAT" in the order in which they end, as far as the host is sure to be there: the guest's own
-# spans arrive at times of their own.
+# In the order in which they end, as far as the host is sure to be there: the guest's own spans arrive at
+# times of their own.
 steps_of_create=("shim start" "shim daemon" "shim wait for create" "shim check" "shim prepare" "shim mount"
 	"vm virtiofsd" "vm vsockd" "vm qemu" "vm launch" "vm qmp" "shim start the virtual machine"
 	"shim guest boot" "shim health check" "shim ask the guest" "shim create sandbox"
 	"shim create container" "shim create")
 steps_of_start=("shim wait for start" "shim start container")
+steps_of_exec=("shim add exec" "shim exec" "shim exit/exec" "shim delete exec")
+steps_of_stop=("shim kill" "shim exit/task")
 steps_of_delete=("shim remove container" "shim destroy sandbox" "shim stop the virtual machine"
 	"shim unmount" "shim stop" "shim delete")
+steps_of_agent=(boot mounts modules root settings serve "create sandbox" "prepare container"
+	"create container" "start container" exec "remove container")
 
-# hold STEP: the next shim of $id to end it waits there. Answers its pid through held.
-hold() {
-	printf '%s\n%s\n%s\n' "$id" "${1%% *}" "${1#* }" > "$KIHON_FAULT/step"
-}
+running=("${steps_of_start[@]}" "${steps_of_exec[@]}" "${steps_of_stop[@]}")
 
-# Waits for the step to be hit; fails when the client has ended without it.
-wait_held() {
-	local fd
-	exec {fd}<> "$KIHON_FAULT/hit"
-	held=
-	read -r -t $((30 * patience)) -u "$fd" held || true
-	exec {fd}<&-
-	[[ -n $held ]] || { echo "the step was not reached"; rm -f "$KIHON_FAULT/step"; return 1; }
-}
-
-# The pid of the pod's process of that name, from what the state file says or of the shim that waits.
-victim_pid() {
-	case $1 in
-	shim) echo "$held" ;;
-	*) pgrep -P "$held" "^(kata-)?$1" | head -n 1 ;;
-	esac
-}
-
-# kill_held NAME: kills the process and lets the shim go on. Fails, quietly, if there is none yet.
-kill_held() {
-	local pid
-	pid=$(victim_pid "$1")
-	[[ -z $pid ]] || kill -KILL "$pid"
-	[[ $1 == shim ]] || : > "$KIHON_FAULT/go"
-	[[ -n $pid ]]
-}
-
-# Nothing may depend on what became of the task.
-clean_up() {
-	timeout 20 ctr task kill -s SIGKILL "$id" > /dev/null 2>&1 || true
-	timeout 20 ctr task rm --force "$id" > /dev/null 2>&1 || true
-	run -0 ctr container ls -q
-	[[ $output != *"$id"* ]] || ctr container rm "$id"
-	"$leftovers" compare "$tmp/before"
-}
-
-# await_client PID SECONDS: it ends by itself.
-await_client() {
-	timeout "$(($2 * patience))" tail --pid="$1" -f /dev/null || { echo "the client hangs"; return 1; }
-}
-
-# during_run STEP VICTIM: a pod is made, started and deleted by one client.
-during_run() {
-	local client from
-	hold "$1"
-	ctr run --rm --null-io --runtime "$runtime" "$image" "$id" true > "$tmp/client" 2>&1 3>&- &
+# during_life VICTIM STEP
+during_life() {
+	local client from killed=1
+	begin_case "$2"
+	life > "$tmp/$id.client" 2>&1 3>&- &
 	client=$!
-	wait_held
-	if kill_held "$2"; then
-		from=$(now_ms)
-		await_client "$client" 5 || { cat "$tmp/client"; return 1; }
-		echo "$1, $2 killed: $(($(now_ms) - from)) ms: $(tail -n 1 "$tmp/client" | cut -c 1-160)"
-	else
-		await_client "$client" 60
-	fi
+	wait_held || { cat "$tmp/$id.client"; return 1; }
+	kill_victim "$1" || killed=0
+	from=$(now_ms)
+	[[ $1 == shim ]] || let_go
+	await_client "$client" 5 || killed=0
 	wait "$client" || true
+	echo "$2, $1 killed: $(($(now_ms) - from)) ms: $(tail -n 1 "$tmp/$id.client" | cut -c 1-160)"
+	[[ $1 != containerd ]] || start_containerd
 	clean_up
+	end_case
+	((killed))
 }
 
-# All steps of a victim (or those that FAULT_STEPS, a regular expression, names) in one test, which goes on
-# after a failure and names each.
-all_steps() {
-	local victim=$1 step failed=0 first=$id n=0
-	shift
+# each_step FUNCTION VICTIM STEP...: all in one test, which goes on after a failure and names each. What is
+# left is looked for at the end; it mostly bears the name of its pod.
+each_step() {
+	local function=$1 victim=$2 step n=0 first=$id
+	shift 2
 	for step; do
 		[[ $step != "vm vsockd" || ! -e /dev/vhost-vsock ]] || continue
 		[[ $step =~ ${FAULT_STEPS:-.} ]] || continue
 		id=$first-$((++n))
-		during_run "$step" "$victim" > "$tmp/log" 2>&1 || { failed=1; echo "FAILED: $step, $victim killed"; }
-		cat "$tmp/log"
+		(
+			set -e
+			trap '[[ $? -eq 0 ]] || echo "FAILED: $id: $step, $victim killed" >> "$tmp/failed"' EXIT
+			"$function" "$victim" "$step"
+		) > "$tmp/$id.log" 2>&1 &
+		(($(jobs -rp | wc -l) < ${FAULT_JOBS:-2})) || wait -n || true
 	done
-	((failed == 0))
+	wait
+	id=$first
+	for ((; n > 0; n--)); do
+		tac "$tmp/$id-$n.log"
+	done | tac
+	"$leftovers" compare "$tmp/before"
+	[[ ! -e $tmp/failed ]] || { cat "$tmp/failed"; return 1; }
 }
 
 @test "the shim is killed at each step" {
-	all_steps shim "${steps_of_create[@]}" "${steps_of_start[@]}" "${steps_of_delete[@]}"
+	each_step during_life shim "${steps_of_create[@]}" "${running[@]}" "${steps_of_delete[@]}"
 }
 
 @test "QEMU is killed at each step" {
-	all_steps qemu-system "${steps_of_create[@]:8}" "${steps_of_start[@]}" "${steps_of_delete[@]:0:2}"
+	each_step during_life qemu-system "${steps_of_create[@]:8}" "${running[@]}" "${steps_of_delete[@]:0:2}"
 }
 
 @test "virtiofsd is killed at each step" {
-	all_steps virtiofsd "${steps_of_create[@]:6}" "${steps_of_start[@]}" "${steps_of_delete[@]:0:2}"
+	each_step during_life virtiofsd "${steps_of_create[@]:6}" "${running[@]}" "${steps_of_delete[@]:0:2}"
 }
 
 @test "vsockd is killed at each step" {
 	[[ ! -e /dev/vhost-vsock ]] || skip "the kernel's vhost-vsock serves here"
-	all_steps vsockd "${steps_of_create[@]:7}" "${steps_of_start[@]}" "${steps_of_delete[@]:0:2}"
+	each_step during_life vsockd "${steps_of_create[@]:7}" "${running[@]}" "${steps_of_delete[@]:0:2}"
+}
+
+@test "containerd is killed at each step" {
+	FAULT_JOBS=1 each_step during_life containerd \
+		"${steps_of_create[@]}" "${running[@]}" "${steps_of_delete[@]}"
+}
+
+# ---- The agent ----
+
+# faults/init.c beside the agent as it is released.
+build_initrd() {
+	local -a modules
+	[[ -s $build/guest-image/modules/order ]] || skip "no guest kernel: guest/build"
+	musl-gcc -Os -static -D_GNU_SOURCE -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu \
+		-o "$tmp/init" "$BATS_TEST_DIRNAME/init.c"
+	cp "$build/guest/kata-agent.stripped" "$tmp/agent"
+	mapfile -t modules < <(sed "s|^|$build/guest-image/modules/|" "$build/guest-image/modules/order")
+	(
+		cd "$tmp"
+		echo agent | cpio --quiet -o -H newc
+		"$top/guest/make-initrd" "$tmp/init" "${modules[@]}" | zstd -q -1
+	) > "$tmp/initrd"
+}
+
+# configure_guest [WORD]: of the kernel's command line.
+configure_guest() {
+	sed -e "s|^initrd.*|initrd = \"$tmp/initrd\"|" \
+		-e "s|^machine_type.*|&\nkernel_params = \"${1:-}\"|" \
+		"$tmp/configuration.saved" > "$KATA_CONF_FILE"
+}
+
+@test "the agent is killed at each step of the shim" {
+	build_initrd
+	configure_guest
+	each_step during_life agent "${steps_of_create[@]:12}" "${running[@]}" "${steps_of_delete[@]:0:1}"
+}
+
+# The spans of $id, as "WHO WHAT TO_MS".
+spans_of_pod() {
+	jq -r "select(.pod == \"$id\") | .who + \" \" + .what + \" \" + (.to_ns / 1000000 | floor | tostring)" \
+		"$playground_timeline"
+}
+
+# When the last step ended that belongs to life.
+last_sign_of_life() {
+	spans_of_pod | grep -vE '^shim (destroy|stop|unmount|delete)' | awk '{ print $NF }' | sort -n | tail -n 1
+}
+
+# at_own_step agent STEP: when it is about to tell it, which so nobody hears of. Nor does the host know when
+# that is: the limit runs from the last thing that it has heard of. The configuration is this pod's until
+# its shim has read it.
+at_own_step() {
+	local client ended last lock
+	exec {lock}> "$tmp/lock"
+	flock "$lock"
+	configure_guest "FAULT=${2// /-}"
+	begin_case "shim check"
+	life > "$tmp/$id.client" 2>&1 3>&- {lock}>&- &
+	client=$!
+	wait_held || { cat "$tmp/$id.client"; return 1; }
+	let_go
+	exec {lock}>&-
+	await_client "$client" 30 || { cat "$tmp/$id.client"; return 1; }
+	ended=$(now_ms)
+	wait "$client" || true
+	last=$(last_sign_of_life)
+	echo "$2, the agent killed: $((ended - last)) ms: $(tail -n 1 "$tmp/$id.client" | cut -c 1-160)"
+	((ended - last <= 5000 * patience))
+	clean_up
+	end_case
+	[[ ! $(spans_of_pod) =~ (agent|kernel)" $2 " ]] || { echo "it was not killed"; return 1; }
+}
+
+@test "the agent is killed at each of its own steps" {
+	build_initrd
+	each_step at_own_step agent "${steps_of_agent[@]}"
 }

@@ -2,15 +2,14 @@
 # shellcheck shell=bash
 # The containerd of these tests hands tests/tools/fault.c to its shims.
 source "${BASH_SOURCE[0]%/*}/../setup_suite.bash"
-export KIHON_FAULT=/run/kihon-fault
 
 setup_suite() {
-	source "$(dirname "${BASH_SOURCE[0]}")/../lib.bash"
+	source "$(dirname "${BASH_SOURCE[0]}")/lib.bash"
 	need_root
 	playground_down
+	rm -rf "$KIHON_FAULT"
 	mkdir -p "$KIHON_FAULT"
-	mkfifo "$KIHON_FAULT/hit" "$KIHON_FAULT/go"
-	LD_PRELOAD=$build/host/tests/tools/libfault.so playground_up 3>&-
+	start_containerd
 	ctr run --rm --runtime "$runtime" "$image" warm-up true > /dev/null 2>&1 3>&- || true
 }
 
