@@ -16,6 +16,7 @@
 #include "shim/address.h"
 #include "shim/roles.h"
 #include "shim/shim.h"
+#include "shim/shim_end.h"
 #include "wire/status.h"
 
 static int take_listener(int *ret_fd, struct err *err)
@@ -129,6 +130,9 @@ static int serve(struct shim *shim, int listen_fd, struct err *err)
 	r = ttrpc_server_new(shim->loop, listen_fd, &config, &shim->server);
 	if (r < 0)
 		return err_sys(err, -r, "serve the task API");
+	r = shim_watch_idle(shim);
+	if (r < 0)
+		return err_sys(err, -r, "set up the daemon");
 	timeline_end("daemon", NULL, shim->ready_ns);
 	shim->ready_ns = clock_now_ns();
 	log_write(LOG_INFO, "shim", "serving", "version", KIHON_VERSION, NULL);
@@ -166,6 +170,7 @@ int daemon_run(const struct cli *cli, struct err *err)
 	/* Ours, unless a new daemon listens there already. */
 	address_remove_dead(socket_path);
 	events_free(shim.events);
+	source_free(shim.idle);
 	map_fini(&shim.containers);
 	map_fini(&shim.creates);
 	map_fini(&shim.deletions);

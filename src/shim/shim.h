@@ -37,7 +37,8 @@ struct shim {
 	struct map deletions;	     /* id -> struct deletion: under way, of one of containers */
 	size_t n_draining;	     /* Deletes of execs that wait for a logger */
 	struct shim_stop_waiter *stop_waiters; /* borrowed from their owners */
-	bool is_ending;			       /* Shutdown has been answered */
+	struct source *idle;		       /* owned; NULL: it may be idle for ever */
+	bool is_ending;			       /* Shutdown has been answered, or it was idle */
 	bool has_ended;			       /* and nothing is left but to flush */
 };
 

@@ -5,11 +5,12 @@
  * first.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "shim/shim_end.h"
 #include "task.pb-c.h"
 #include "wire/status.h"
 
-enum { FLUSH_S = 2, KILLED_STATUS = 128 + 9 };
+enum { FLUSH_S = 2, NEWBORN_S = 30, IDLE_S = 5, KILLED_STATUS = 128 + 9 };
 
 static void on_events_flushed(void *data)
 {
@@ -35,11 +36,37 @@ static void end(struct shim *shim)
 		on_replies_flushed(shim);
 }
 
+static bool is_idle(const struct shim *shim)
+{
+	return !shim->sandbox && shim->creates.n_entries == 0 && shim->containers.n_entries == 0 &&
+	       shim->n_draining == 0;
+}
+
 void shim_end_if_wanted(struct shim *shim)
 {
-	if (shim->is_ending && !shim->has_ended && !shim->sandbox && shim->creates.n_entries == 0 &&
-		shim->containers.n_entries == 0 && shim->n_draining == 0)
+	if (shim->has_ended || !is_idle(shim))
+		return;
+	if (shim->is_ending)
 		end(shim);
+	else if (shim->idle)
+		source_set_deadline(shim->idle, clock_now_ns() + IDLE_S * NS_PER_S);
+}
+
+static void on_idle(void *data)
+{
+	struct shim *shim = data;
+
+	if (shim->is_ending || !is_idle(shim))
+		return;
+	log_write(LOG_WARN, "shim", "nobody needs this daemon", NULL);
+	shim->is_ending = true;
+	shim_end_if_wanted(shim);
+}
+
+int shim_watch_idle(struct shim *shim)
+{
+	return loop_add_timer(
+		shim->loop, clock_now_ns() + NEWBORN_S * NS_PER_S, on_idle, shim, &shim->idle);
 }
 
 static void cancel_creates(struct shim *shim)

@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "loop_until.h"
+#include "shim/shim_end.h"
 #include "wire/message.h"
 #include "wire/status.h"
 
@@ -314,6 +316,62 @@ static void shutdown_now_takes_everything_along(void **data)
 	assert_int_equal(loop_run(f->shim.loop), 0);
 }
 
+/* As if its time had come. */
+static void fire_idle(struct fixture *f)
+{
+	source_set_deadline(f->shim.idle, 0);
+	for (int i = 0; i < 3 && !f->shim.has_ended; i++)
+		assert_int_equal(loop_run_once(f->shim.loop, 10 * NS_PER_MS), 0);
+}
+
+static void assert_ends(struct fixture *f)
+{
+	fire_idle(f);
+	assert_int_equal(loop_run(f->shim.loop), 0);
+	assert_true(f->shim.has_ended);
+	source_free(f->shim.idle);
+}
+
+static void a_daemon_that_gets_no_create_ends(void **data)
+{
+	struct fixture *f = *data;
+
+	assert_int_equal(shim_watch_idle(&f->shim), 0);
+	assert_ends(f);
+}
+
+static void a_daemon_that_nobody_shuts_down_ends(void **data)
+{
+	struct fixture *f = *data;
+
+	assert_int_equal(shim_watch_idle(&f->shim), 0);
+	assert_int_equal(create(f).status, 0);
+	fire_idle(f);
+	assert_false(f->shim.is_ending);
+	assert_int_equal(start(f, NULL).status, 0);
+	assert_int_equal(delete_task(f, NULL).status, 0);
+	assert_false(f->shim.is_ending);
+	assert_ends(f);
+}
+
+/* containerd has died, and was to call Shutdown after the error. */
+static void a_daemon_whose_client_has_left_ends(void **data)
+{
+	struct fixture *f = *data;
+	struct answer a;
+
+	script(f, "create_container_hangs");
+	assert_int_equal(shim_watch_idle(&f->shim), 0);
+	source_set_deadline(f->shim.idle, INT64_MAX);
+	begin_create(f, &a);
+	while (f->shim.creates.n_entries == 0)
+		assert_int_equal(loop_run_once(f->shim.loop, 10 * NS_PER_MS), 0);
+	fixture_reconnect(f);
+	assert_int_equal(loop_run(f->shim.loop), 0);
+	assert_true(f->shim.has_ended);
+	source_free(f->shim.idle);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +389,9 @@ int main(int argc, char **argv)
 		shim_test(memory_that_runs_out_is_told_of_containers_that_are_ours),
 		shim_test(shutdown_ends_the_daemon_without_containers),
 		shim_test(shutdown_now_takes_everything_along),
+		shim_test(a_daemon_that_gets_no_create_ends),
+		shim_test(a_daemon_that_nobody_shuts_down_ends),
+		shim_test(a_daemon_whose_client_has_left_ends),
 	};
 	int status = fixture_main(argc, argv);
 
