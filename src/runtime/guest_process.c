@@ -210,27 +210,6 @@ static void on_logger_ready(void *data, const struct err *err)
 		fail_start(p, &failed);
 }
 
-int guest_process_start(struct guest_process *p, struct agent *agent, guest_process_done_fn *done,
-	void *data, struct err *err)
-{
-	int r;
-
-	if (p->state != GUEST_PROCESS_CREATED)
-		return err_set(err, EINVAL, "the process has been started before");
-	p->agent = agent;
-	r = p->logger ? logger_start(p->logger, on_logger_ready, p, err) : ask_agent(p, err);
-	if (r < 0) {
-		/* A logger is not started twice. */
-		if (p->logger)
-			stop(p, GUEST_PROCESS_LOST_STATUS, false);
-		return r;
-	}
-	set_state(p, GUEST_PROCESS_STARTING);
-	p->start_done = done;
-	p->start_data = data;
-	return 0;
-}
-
 void guest_process_hurry(struct guest_process *p)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(p->outs); i++)
@@ -276,7 +255,9 @@ int guest_process_resize(struct guest_process *p, uint32_t rows, uint32_t column
 
 void guest_process_close_stdin(struct guest_process *p)
 {
-	stream_in_finish(p->stream_in);
+	p->is_stdin_finished = true;
+	if (p->stream_in)
+		stream_in_finish(p->stream_in);
 }
 
 void guest_process_abort(struct guest_process *p, uint32_t status)
@@ -347,7 +328,38 @@ static int open_streams(
 	struct stream_config stream = {.loop = config->loop, .cid = p->cid, .eid = p->eid};
 	int r = open_input(p, &stream, err);
 
-	return r < 0 ? r : open_outputs(p, config, &stream, err);
+	if (r == 0)
+		r = open_outputs(p, config, &stream, err);
+	if (r == 0 && p->is_stdin_finished)
+		stream_in_finish(p->stream_in);
+	return r;
+}
+
+int guest_process_start(struct guest_process *p, struct agent *agent, guest_process_done_fn *done,
+	void *data, struct err *err)
+{
+	int r;
+
+	if (p->state != GUEST_PROCESS_CREATED)
+		return err_set(err, EINVAL, "the process has been started before");
+	p->agent = agent;
+	r = guest_process_is_init(p) ? 0 : open_streams(p, &p->later, err);
+	if (r < 0) {
+		/* Nor is stdio opened twice. */
+		stop(p, GUEST_PROCESS_LOST_STATUS, false);
+		return r;
+	}
+	r = p->logger ? logger_start(p->logger, on_logger_ready, p, err) : ask_agent(p, err);
+	if (r < 0) {
+		/* A logger is not started twice. */
+		if (p->logger)
+			stop(p, GUEST_PROCESS_LOST_STATUS, false);
+		return r;
+	}
+	set_state(p, GUEST_PROCESS_STARTING);
+	p->start_done = done;
+	p->start_data = data;
+	return 0;
 }
 
 bool guest_process_is_draining(const struct guest_process *p)
@@ -377,9 +389,12 @@ int guest_process_new(
 	p->in = strdup(config->in);
 	p->out = strdup(config->out);
 	p->err = strdup(config->err);
+	p->later = *config;
 	r = p->cid && p->eid && p->in && p->out && p->err
-		    ? open_streams(p, config, err)
+		    ? 0
 		    : err_sys(err, ENOMEM, "create the process");
+	if (r == 0 && guest_process_is_init(p))
+		r = open_streams(p, config, err);
 	if (r < 0) {
 		guest_process_free(p);
 		return r;

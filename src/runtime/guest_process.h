@@ -6,7 +6,9 @@
  * Life:      CREATED -> STARTING -> RUNNING -> STOPPED
  *	      any state but STOPPED -> STOPPED (it was killed, its start failed, its VM died)
  *
- * CREATED  stdio is open; the init process waits in the guest, an exec is known to us alone
+ * CREATED  the init process waits in the guest and its stdio is open; an exec is known to us alone,
+ *	    and its stdio is opened by its start, as other shims do: a client whose exec is not
+ *	    started, because containerd has died, is not left waiting for its fifos
  * STARTING its logger, if it has one, is being started, then the agent has been asked and has not
  *	    answered
  * RUNNING  stdio is copied; the agent is asked for the exit status when both outputs have ended,
@@ -45,7 +47,8 @@ struct guest_process_config {
 	bool terminal;
 	const char *in, *out, *err; /* as containerd names them: runtime/stdio_uri.h */
 	guest_process_exit_fn *on_exit;
-	/* For a logger: containerd's namespace, and where it is noted (runtime/logger.h). */
+	/* For a logger: containerd's namespace, borrowed as long as the process is there, and where
+	 * it is noted (runtime/logger.h). */
 	const char *name_space;
 	int (*note)(void *data, pid_t pid, uint64_t start_time);
 	void (*forget)(void *data, pid_t pid, uint64_t start_time);
@@ -73,13 +76,14 @@ struct guest_process {
 	struct agent_pending *start_call, *wait_call; /* owned; NULL: none in flight */
 	guest_process_done_fn *start_done;
 	void *start_data;
-	int64_t waited_ns; /* when the agent was asked how it ended */
-	bool is_watched;
+	int64_t waited_ns;		   /* when the agent was asked how it ended */
+	struct guest_process_config later; /* what an exec's stdio is opened with */
+	bool is_watched, is_stdin_finished;
 	uint32_t rows, columns; /* a resize that came before the start; 0: none */
 	struct list waiters;	/* of struct guest_process_waiter */
 };
 
-/* Opens its stdio. */
+/* Opens the stdio of an init process. */
 int guest_process_new(const struct guest_process_config *config, struct guest_process **ret,
 	struct err *err) must_check;
 /* Aborts one that has not stopped. NULL is fine. */

@@ -481,6 +481,43 @@ static void a_container_killed_before_its_start_has_an_exit(void **state)
 	assert_int_equal(f->p->exit_status, EXIT_STATUS);
 }
 
+/* Whoever added it may be gone before it is started. */
+static void an_exec_opens_its_stdio_when_it_starts(void **state)
+{
+	struct fixture *f = *state;
+	size_t out = 0, err = 0;
+	int out_fd = open_reader(f->out), err_fd = open_reader(f->err);
+	char c;
+
+	f->out_size = f->err_size = 100;
+	make(f, "e1", false, true);
+	assert_int_equal(read(out_fd, &c, 1), 0);
+	guest_process_close_stdin(f->p);
+	start(f);
+	run_until(&f->rig, &f->n_exits, 1);
+	assert_true(read_pattern(out_fd, &out));
+	assert_true(read_pattern(err_fd, &err));
+	assert_int_equal(out, 100);
+	assert_int_equal(err, 100);
+	run_until(&f->rig, &f->n_closes, 1);
+	close_fd(out_fd);
+	close_fd(err_fd);
+}
+
+static void an_exec_whose_stdio_is_gone_fails_its_start(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = ERR_INIT;
+
+	make(f, "e1", false, true);
+	assert_int_equal(unlink(f->out), 0);
+	assert_true(guest_process_start(f->p, f->rig.agent, on_done, f, &err) < 0);
+	assert_non_null(strstr(err.msg, f->out));
+	assert_int_equal(f->p->state, GUEST_PROCESS_STOPPED);
+	assert_int_equal(f->n_exits, 0);
+	assert_true(guest_process_start(f->p, f->rig.agent, on_done, f, NULL) < 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -497,6 +534,8 @@ int main(void)
 		TEST(an_abort_while_starting_answers_the_start),
 		TEST(a_terminal_has_no_stderr_and_keeps_an_early_size),
 		TEST(a_container_killed_before_its_start_has_an_exit),
+		TEST(an_exec_opens_its_stdio_when_it_starts),
+		TEST(an_exec_whose_stdio_is_gone_fails_its_start),
 	};
 
 	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
