@@ -117,6 +117,9 @@ static int parse_word(const char *name, struct mount_options *o)
 		o->bind_recursive |= *name == 'r';
 	} else if (strcmp(name, "remount") == 0) {
 		o->remount = true;
+	} else if (strcmp(name, "idmap") == 0 || strcmp(name, "ridmap") == 0) {
+		o->idmap = true;
+		o->idmap_recursive |= *name == 'r';
 	} else {
 		w = *name == 'r' ? find_word(name + 1) : NULL;
 		if (w && w->flag & MOUNT_WIDE) {

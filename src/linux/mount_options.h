@@ -15,8 +15,9 @@ struct mount_options {
 	unsigned long set, clear;	  /* MS_*, never both */
 	unsigned long rec_set, rec_clear; /* MS_*: the words with "r" */
 	bool bind, bind_recursive, remount;
-	unsigned long propagation; /* MS_SHARED, ..., with MS_REC for the r words; 0: none */
-	struct buf data;	   /* owned */
+	bool idmap, idmap_recursive; /* "idmap", "ridmap" */
+	unsigned long propagation;   /* MS_SHARED, ..., with MS_REC for the r words; 0: none */
+	struct buf data;	     /* owned */
 };
 
 /* -ENOMEM. ret must be released with mount_options_fini. */

@@ -36,10 +36,10 @@ int rlimit_parse(const char *name)
 	return -EINVAL;
 }
 
-int rlimit_set(int resource, uint64_t soft, uint64_t hard)
+int rlimit_set(pid_t pid, int resource, uint64_t soft, uint64_t hard)
 {
 	/* By system call, whose numbers are 64 bits wide in every C library. */
 	uint64_t limit[2] = {soft, hard};
 
-	return syscall(SYS_prlimit64, 0, resource, limit, NULL) < 0 ? -errno : 0;
+	return syscall(SYS_prlimit64, pid, resource, limit, NULL) < 0 ? -errno : 0;
 }

@@ -112,6 +112,8 @@ int guest_mounts_init(struct guest_mounts *m, const Grpc__Spec *spec, const char
 		return err_sys(err, ENOMEM, "make the guest's spec");
 	for (size_t i = 0; i < n && r == 0; i++) {
 		m->items[i] = *spec->mounts[i];
+		/* They were read with the rest, and named as not carried (oci/spec.c). */
+		m->items[i].n_uidmappings = m->items[i].n_gidmappings = 0;
 		m->list[i] = &m->items[i];
 		r = amend_mount(m, i, cid, plan, err);
 	}

@@ -30,6 +30,8 @@ static const struct {
 	/* The kernel refuses a longer map (user_namespaces(7)). */
 	{"grpc.Linux", "uidMappings", 340},
 	{"grpc.Linux", "gidMappings", 340},
+	{"grpc.Mount", "uidMappings", 340},
+	{"grpc.Mount", "gidMappings", 340},
 	/* The kernel has 8 kinds of namespaces, 16 of resource limits, 41 capabilities. */
 	{"grpc.Linux", "namespaces", 64},
 	{"grpc.Process", "rlimits", 64},

@@ -2,6 +2,7 @@
 /* Fields of a container's spec that few hosts send: what they do, and how a wrong one is refused.
  * Each in detail: tests/unit/test_launch_*.c. */
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -110,12 +111,138 @@ static void a_time_namespace_has_its_offsets(void **state)
 	assert_refused(f, add_namespace, &added, WIRE_INVALID_ARGUMENT, "need a time namespace");
 }
 
+static Grpc__LinuxIDMapping *map_to(uint32_t host_id)
+{
+	static Grpc__LinuxIDMapping mapping;
+
+	grpc__linux_idmapping__init(&mapping);
+	mapping.has_hostid = mapping.has_size = 1;
+	mapping.hostid = host_id;
+	mapping.size = 65536;
+	return &mapping;
+}
+
+/* A user namespace whose root is nobody in the guest; data: NULL for one without mappings. */
+static void add_user_namespace(Grpc__CreateContainerRequest *request, void *data)
+{
+	static Grpc__LinuxIDMapping *list[1];
+
+	add_namespace(request, &(struct added){.type = "user"});
+	list[0] = map_to(300000);
+	if (!data)
+		return;
+	request->oci->linux->uidmappings = request->oci->linux->gidmappings = list;
+	request->oci->linux->n_uidmappings = request->oci->linux->n_gidmappings = 1;
+}
+
+static void give_rootfs(const struct fixture *f)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		execl("/bin/busybox", "chown", "-hR", "300000:300000", f->rootfs, (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void a_container_has_a_user_namespace(void **state)
+{
+	struct fixture *f = *state;
+	struct container_options o = {.id = "c1",
+		.script = "echo >/dev/stdout; read x; cat /proc/self/uid_map",
+		.amend = add_user_namespace,
+		.data = f};
+	struct buf out = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	give_rootfs(f);
+	assert_int_equal(create_sandbox(f, "pod"), 0);
+	if (create_container(f, &o, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(start_container(f, "c1"), 0);
+	/* Beside the pod's ipc and uts namespaces, which are the guest's. */
+	if (exec_process(f, "c1", "e1", "hostname; id -u; readlink /proc/self/ns/user", false,
+		    &err) != 0)
+		fail_msg("%s", err.msg);
+	read_all(f, "c1", "e1", &out);
+	assert_memory_equal(buf_str(&out), "pod\n0\nuser:", 11);
+	assert_int_equal(wait_process(f, "c1", "e1"), 0);
+	buf_clear(&out);
+	assert_int_equal(close_stdin(f, "c1", ""), 0);
+	read_all(f, "c1", "", &out);
+	assert_non_null(strstr(buf_str(&out), "300000"));
+	buf_fini(&out);
+	assert_int_equal(remove_container(f, "c1"), 0);
+	assert_refused(
+		f, add_user_namespace, NULL, WIRE_INVALID_ARGUMENT, "uidMappings: there are none");
+}
+
+struct bind {
+	const char *source;
+	const char *option;
+	bool mapped;
+};
+
+/* One mount more, on /tmp/m. */
+static void add_bind(Grpc__CreateContainerRequest *request, void *data)
+{
+	static Grpc__LinuxIDMapping *list[1];
+	static Grpc__Mount mount, *mounts[8];
+	static char *options[1];
+	const struct bind *bind = data;
+
+	memcpy(mounts, request->oci->mounts, request->oci->n_mounts * sizeof(*mounts));
+	grpc__mount__init(&mount);
+	mount.destination = text("/tmp/m");
+	mount.type = text("bind");
+	mount.source = text(bind->source);
+	options[0] = text(bind->option);
+	mount.options = options;
+	mount.n_options = 1;
+	list[0] = map_to(1000);
+	if (bind->mapped) {
+		mount.uidmappings = mount.gidmappings = list;
+		mount.n_uidmappings = mount.n_gidmappings = 1;
+	}
+	mounts[request->oci->n_mounts++] = &mount;
+	request->oci->mounts = mounts;
+}
+
+static void a_bind_is_id_mapped(void **state)
+{
+	struct fixture *f = *state;
+	struct bind bind = {.source = f->rootfs, .option = "bind", .mapped = true};
+	struct buf out = BUF_INIT;
+
+	run_amended(f, "ls -ldn /tmp/m | tr -s ' '", add_bind, &bind, &out);
+	assert_non_null(strstr(buf_str(&out), " 1000 1000 "));
+	buf_fini(&out);
+	bind = (struct bind){.source = "/proc/fs", .option = "bind", .mapped = true};
+	assert_refused(f, add_bind, &bind, WIRE_INTERNAL, "/proc/fs cannot be id-mapped");
+	bind = (struct bind){.source = "/tmp", .option = "idmap"};
+	assert_refused(f, add_bind, &bind, WIRE_INVALID_ARGUMENT, "uidMappings: there are none");
+}
+
+static void a_remount_needs_a_mount(void **state)
+{
+	struct bind bind = {.source = "", .option = "remount"};
+	struct fixture *f = *state;
+
+	assert_refused(f, add_bind, &bind, WIRE_INTERNAL, "remount /tmp/m");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		agent_test(a_namespace_by_path_is_entered),
 		agent_test(a_path_that_is_no_such_namespace_is_refused),
 		agent_test(a_time_namespace_has_its_offsets),
+		agent_test(a_container_has_a_user_namespace),
+		agent_test(a_bind_is_id_mapped),
+		agent_test(a_remount_needs_a_mount),
 	};
 
 	fixture_require();

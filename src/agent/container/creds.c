@@ -102,11 +102,12 @@ int creds_check_rlimits(Grpc__POSIXRlimit *const *rlimits, size_t n_rlimits, str
 	return 0;
 }
 
-int creds_apply_rlimits(Grpc__POSIXRlimit *const *rlimits, size_t n_rlimits, struct err *err)
+int creds_apply_rlimits(
+	pid_t pid, Grpc__POSIXRlimit *const *rlimits, size_t n_rlimits, struct err *err)
 {
 	for (size_t i = 0; i < n_rlimits; i++) {
 		int nr = rlimit_parse(rlimits[i]->type);
-		int r = nr < 0 ? nr : rlimit_set(nr, rlimits[i]->soft, rlimits[i]->hard);
+		int r = nr < 0 ? nr : rlimit_set(pid, nr, rlimits[i]->soft, rlimits[i]->hard);
 
 		if (r < 0)
 			return err_sys(err, -r, "set %s", rlimits[i]->type);

@@ -13,8 +13,9 @@ int creds_check_user(const Grpc__User *user, struct err *err) must_check;
 int creds_check_rlimits(
 	Grpc__POSIXRlimit *const *rlimits, size_t n_rlimits, struct err *err) must_check;
 
+/* pid 0: the caller. Raising one needs privileges that no user namespace has. */
 int creds_apply_rlimits(
-	Grpc__POSIXRlimit *const *rlimits, size_t n_rlimits, struct err *err) must_check;
+	pid_t pid, Grpc__POSIXRlimit *const *rlimits, size_t n_rlimits, struct err *err) must_check;
 
 /*
  * Takes on the user, the groups and the bounding set. The process keeps the permitted and effective

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "agent/container/devices_parts.h"
 #include "base/path.h"
 #include "linux/mountfd.h"
 
@@ -68,22 +69,22 @@ static int make_link(int dir_fd, const char *name, const char *target)
 	return 0;
 }
 
+const struct devices_default devices_defaults[] = {
+	{"null", 1, 3},
+	{"zero", 1, 5},
+	{"full", 1, 7},
+	{"random", 1, 8},
+	{"urandom", 1, 9},
+	{"tty", 5, 0},
+};
+const size_t devices_n_defaults = ARRAY_SIZE(devices_defaults);
+
 static int make_defaults(int dev_fd, struct err *err)
 {
-	static const struct {
-		char name[8];
-		unsigned char major, minor;
-	} nodes[] = {
-		{"null", 1, 3},
-		{"zero", 1, 5},
-		{"full", 1, 7},
-		{"random", 1, 8},
-		{"urandom", 1, 9},
-		{"tty", 5, 0},
-	};
+	const struct devices_default *nodes = devices_defaults;
 	int r;
 
-	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+	for (size_t i = 0; i < devices_n_defaults; i++) {
 		struct node node = {
 			.mode = S_IFCHR | 0666, .device = makedev(nodes[i].major, nodes[i].minor)};
 
@@ -94,7 +95,7 @@ static int make_defaults(int dev_fd, struct err *err)
 	return 0;
 }
 
-static int make_links(int dev_fd, struct err *err)
+int devices_make_links(int dev_fd, struct err *err)
 {
 	static const struct {
 		char name[8], target[16];
@@ -130,7 +131,7 @@ static mode_t default_mode(const char *path, const struct node *node)
 	return 0;
 }
 
-static int make_listed(int dev_fd, const Grpc__LinuxDevice *d, struct err *err)
+int devices_make_listed(int dev_fd, const Grpc__LinuxDevice *d, struct err *err)
 {
 	int type = devices_parse_type(d->type ? d->type : "");
 	auto_free char *path = NULL;
@@ -173,9 +174,9 @@ int devices_make(const struct rootfs *root, Grpc__LinuxDevice *const *devices, s
 	mask = umask(0);
 	r = make_defaults(dev_fd, err);
 	if (r == 0)
-		r = make_links(dev_fd, err);
+		r = devices_make_links(dev_fd, err);
 	for (size_t i = 0; i < n_devices && r == 0; i++)
-		r = make_listed(dev_fd, devices[i], err);
+		r = devices_make_listed(dev_fd, devices[i], err);
 	umask(mask);
 	return r;
 }

@@ -12,6 +12,14 @@
 int devices_make(const struct rootfs *root, Grpc__LinuxDevice *const *devices, size_t n_devices,
 	struct err *err) must_check;
 
+/*
+ * The same for a container that may not make nodes, in a user namespace: the guest's own are bound to
+ * files. A listed device is looked for under its path, and then where the kernel says that it is;
+ * -ENODEV: the guest has none. Its mode and owner are the guest's.
+ */
+int devices_bind(const struct rootfs *root, Grpc__LinuxDevice *const *devices, size_t n_devices,
+	struct err *err) must_check;
+
 /* Puts a detached mount of the terminal (mountfd_clone) on /dev/console. */
 int devices_mount_console(const struct rootfs *root, int console_fd, struct err *err) must_check;
 

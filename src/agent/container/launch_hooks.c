@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks during a launch. Those of the agent's namespaces are run by the job, which lives in them
- * and knows the process's pid there; the process asks for them over a socket of the two and waits.
- * Each closes the other's end, so that it sees when the other has gone.
+ * What the job, which lives in the agent's namespaces and is root there, does for the process once
+ * it knows its pid: it writes the maps of a new user namespace; and, when the process says that its
+ * root is built, sets what only root in the guest may set, and runs the hooks of the agent's
+ * namespaces. The process waits for each. Each of the two closes the other's end of their socket, so
+ * that it sees when the other has gone.
  */
-#include <sched.h>
 #include <sys/socket.h>
 
+#include "agent/container/creds.h"
+#include "agent/container/namespaces.h"
 #include "agent/container/report.h"
 #include "agent/container/setup.h"
-#include "linux/namespace.h"
+#include "agent/container/userns.h"
 
 static void log_line(void *data, const char *text)
 {
@@ -33,14 +36,15 @@ static struct hooks hooks_of(const struct setup *setup)
 		.data = data.out};
 }
 
-int launch_prepare_hooks(struct setup *setup, struct err *err)
+int launch_open_line(struct setup *setup, struct err *err)
 {
 	struct hooks hooks = hooks_of(setup);
 	int pair[2];
 
 	if (!setup->request.is_init)
 		return 0;
-	if (!hooks_any(&hooks, HOOKS_PRESTART) && !hooks_any(&hooks, HOOKS_CREATE_RUNTIME))
+	if (!setup->has_userns && !hooks_any(&hooks, HOOKS_PRESTART) &&
+		!hooks_any(&hooks, HOOKS_CREATE_RUNTIME))
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, errno, "hooks");
@@ -49,23 +53,35 @@ int launch_prepare_hooks(struct setup *setup, struct err *err)
 	return 0;
 }
 
-/* What the job forks would be in the pid namespace that it entered for the process. */
-static int fork_at_home(const struct setup *setup)
-{
-	auto_fd int own = -1;
-
-	if (setup->request.ns_fds[LAUNCH_NS_PID] < 0)
-		return 0;
-	own = namespace_open_self("pid");
-	return own < 0 ? own : namespace_enter(own, CLONE_NEWPID);
-}
-
 static int send_byte(int fd, char byte)
 {
 	return send(fd, &byte, 1, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int launch_serve_hooks(struct setup *setup, struct err *err)
+static int write_maps(const struct setup *setup, struct err *err)
+{
+	const Grpc__Linux *l = setup->request.spec->linux;
+	int r;
+
+	if (!setup->has_userns)
+		return 0;
+	r = userns_write_maps(setup->pid, (struct userns_map){l->uidmappings, l->n_uidmappings},
+		(struct userns_map){l->gidmappings, l->n_gidmappings}, err);
+	if (r == 0)
+		(void)send_byte(setup->job_fd, REPORT_GO);
+	return r;
+}
+
+static int set_limits(const struct setup *setup, struct err *err)
+{
+	const Grpc__Process *p = setup->request.spec->process;
+
+	return setup->has_userns && p
+		       ? creds_apply_rlimits(setup->pid, p->rlimits, p->n_rlimits, err)
+		       : 0;
+}
+
+int launch_serve_process(struct setup *setup, struct err *err)
 {
 	struct hooks hooks = hooks_of(setup);
 	int r;
@@ -73,18 +89,33 @@ int launch_serve_hooks(struct setup *setup, struct err *err)
 	if (setup->job_fd < 0)
 		return 0;
 	close_fd(take_fd(&setup->process_fd));
+	r = write_maps(setup, err);
+	if (r < 0)
+		return r;
 	/* Ended early: it has said why. */
 	if (report_await(setup->job_fd, REPORT_ACK) < 0)
 		return 0;
-	r = fork_at_home(setup);
-	if (r < 0)
-		return err_sys(err, -r, "go back to the agent's pid namespace");
-	r = hooks_run(&hooks, HOOKS_PRESTART, setup->pid, err);
+	r = namespaces_go_home(setup->home_fds, err);
+	if (r == 0)
+		r = set_limits(setup, err);
+	if (r == 0)
+		r = hooks_run(&hooks, HOOKS_PRESTART, setup->pid, err);
 	if (r == 0)
 		r = hooks_run(&hooks, HOOKS_CREATE_RUNTIME, setup->pid, err);
 	if (r == 0)
 		(void)send_byte(setup->job_fd, REPORT_GO);
 	return r;
+}
+
+int launch_await_maps(struct setup *setup, struct err *err)
+{
+	int r;
+
+	if (setup->process_fd < 0)
+		return 0;
+	close_fd(take_fd(&setup->job_fd));
+	r = setup->has_userns ? report_await(setup->process_fd, REPORT_GO) : 0;
+	return r < 0 ? err_sys(err, -r, "wait for the user namespace") : 0;
 }
 
 int launch_await_hooks(struct setup *setup, struct err *err)
@@ -93,7 +124,6 @@ int launch_await_hooks(struct setup *setup, struct err *err)
 
 	if (setup->process_fd < 0)
 		return 0;
-	close_fd(take_fd(&setup->job_fd));
 	r = send_byte(setup->process_fd, REPORT_ACK);
 	if (r == 0)
 		r = report_await(setup->process_fd, REPORT_GO);

@@ -37,6 +37,7 @@
 #include "agent/container/report.h"
 #include "agent/container/rootfs.h"
 #include "agent/container/sysctl.h"
+#include "agent/container/userns.h"
 #include "base/path.h"
 #include "linux/cgroup.h"
 #include "linux/process.h"
@@ -69,29 +70,60 @@ static int join_cgroup(struct setup *setup, struct err *err)
 	return r < 0 ? err_sys(err, -r, "join cgroup %s", setup->request.cgroup) : 0;
 }
 
+/* An exec's limits first: the user namespace that it enters takes the right to raise them. An init's
+ * are set by the job. */
+static int enter_namespaces(struct init *init, struct err *err)
+{
+	const struct setup *setup = init->setup;
+	const Grpc__Process *container = init->spec->process;
+	bool is_exec = setup->has_userns && !setup->request.is_init;
+	int r = 0;
+
+	if (is_exec && container)
+		r = creds_apply_rlimits(0, container->rlimits, container->n_rlimits, err);
+	if (r == 0)
+		r = namespaces_enter(&setup->request, err);
+	return r == 0 && is_exec ? userns_become_root(err) : r;
+}
+
 static int use_guest_proc(struct init *init, struct err *err)
 {
 	int r;
 
 	if (!init->setup->request.is_init)
 		return 0;
-	r = launch_adjust_oom_score(init->spec->process, err);
+	/* The job has done it where it takes rights that a user namespace has not. */
+	r = init->setup->has_userns ? 0 : launch_adjust_oom_score(init->spec->process, err);
 	if (r == 0)
 		r = namespaces_open(&init->setup->request, init->ns_fds, err);
-	return r < 0 ? r : sysctl_apply(init->spec->linux, init->setup->sock_fd, err);
+	return r < 0 || init->setup->has_userns
+		       ? r
+		       : sysctl_apply(init->spec->linux, ~0U, init->setup->sock_fd, err);
+}
+
+/* Not before the root is open, for it may be below directories of the guest's root. The sysctls of
+ * its own namespaces are this root's; the job has set the others. */
+static int become_root_inside(const struct init *init, struct err *err)
+{
+	int r = userns_become_root(err);
+
+	return r < 0 ? r
+		     : sysctl_apply(init->spec->linux, namespaces_new(&init->setup->request),
+			       init->setup->sock_fd, err);
 }
 
 static int fill_root(
 	const struct init *init, struct rootfs *root, struct mounts *mounts, struct err *err)
 {
 	const Grpc__Linux *l = init->spec->linux;
-	int r = mounts_apply(root, init->spec->mounts, init->spec->n_mounts, mounts, err);
+	int r = mounts_apply(root, init->spec, init->setup->outside_fds, mounts, err);
 	auto_fd int cwd = -1;
 
 	if (r < 0)
 		return r;
 	if (!mounts->dev_is_bound)
-		r = devices_make(root, l->devices, l->n_devices, err);
+		r = init->setup->has_userns ? devices_bind(root, l->devices, l->n_devices, err)
+					    : devices_make(root, l->devices, l->n_devices, err);
 	if (r == 0 && init->setup->console_fd >= 0)
 		r = devices_mount_console(root, init->setup->console_fd, err);
 	if (r < 0)
@@ -119,6 +151,8 @@ static int enter_root(struct init *init, struct err *err)
 	if (!request->is_init)
 		return 0;
 	r = rootfs_open(request->rootfs, propagation, &root, err);
+	if (r == 0 && init->setup->has_userns)
+		r = become_root_inside(init, err);
 	if (r == 0)
 		r = fill_root(init, &root, &mounts, err);
 	if (r == 0)
@@ -242,8 +276,8 @@ static int become_user(struct init *init, struct err *err)
 	const Grpc__Process *container = init->spec->process;
 	int r = creds_parse_caps(find_caps(init), &init->caps, err);
 
-	if (r == 0 && container)
-		r = creds_apply_rlimits(container->rlimits, container->n_rlimits, err);
+	if (r == 0 && container && !init->setup->has_userns)
+		r = creds_apply_rlimits(0, container->rlimits, container->n_rlimits, err);
 	if (r == 0)
 		r = creds_apply(init->process->user, &init->caps, filter_needs_admin(init),
 			init->setup->sock_fd, err);
@@ -329,9 +363,11 @@ void launch_init_run(struct setup *setup)
 	umask(0022);
 	r = say_hello(setup, &err);
 	if (r == 0)
+		r = launch_await_maps(setup, &err);
+	if (r == 0)
 		r = join_cgroup(setup, &err);
 	if (r == 0)
-		r = namespaces_enter(&setup->request, &err);
+		r = enter_namespaces(&init, &err);
 	if (r == 0)
 		r = use_guest_proc(&init, &err);
 	if (r == 0)

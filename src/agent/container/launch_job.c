@@ -10,13 +10,17 @@
 
 #include "agent/container/device_policy.h"
 #include "agent/container/limits.h"
+#include "agent/container/mount_work.h"
 #include "agent/container/namespaces.h"
 #include "agent/container/report.h"
 #include "agent/container/seccomp_profile.h"
+#include "agent/container/sysctl.h"
+#include "agent/container/userns.h"
 #include "base/io.h"
 #include "base/path.h"
 #include "linux/cgroup_dir.h"
 #include "linux/mountfd.h"
+#include "linux/namespace.h"
 #include "linux/process.h"
 
 /* The terminal or pipes become 0, 1 and 2 and all that is the agent's is closed, so that neither
@@ -55,7 +59,11 @@ static int make_cgroup(struct setup *setup, const struct cgroup_layout *layout, 
 		return r;
 	r = limits_apply(&setup->cgroup, setup->request.spec->linux->resources, LIMITS_CREATE,
 		setup->sock_fd, err);
-	return r < 0 ? r : device_policy_apply(&setup->cgroup, setup->request.spec->linux, err);
+	if (r == 0)
+		r = device_policy_apply(&setup->cgroup, setup->request.spec->linux, err);
+	return r == 0 && setup->has_userns
+		       ? userns_delegate_cgroup(&setup->cgroup, setup->request.spec, err)
+		       : r;
 }
 
 /* A container that manages v2 cgroups itself has had to move its processes to one below. */
@@ -105,8 +113,13 @@ static int prepare(struct setup *setup, struct err *err)
 			return err_sys(err, -setup->console_fd, "copy the mount of the terminal");
 	}
 	r = setup->request.is_init ? namespaces_open_paths(&setup->request, err) : 0;
+	setup->has_userns = namespaces_is_new(&setup->request, LAUNCH_NS_USER) ||
+			    setup->request.ns_fds[LAUNCH_NS_USER] >= 0;
 	if (r == 0)
-		r = launch_prepare_hooks(setup, err);
+		r = launch_open_line(setup, err);
+	if (r == 0 && setup->has_userns)
+		r = userns_give_stdio(
+			setup->request.spec->linux, setup->request.process->user, err);
 	if (r < 0)
 		return r;
 	/* Before the cgroup: what compiling takes is not the container's. */
@@ -128,11 +141,48 @@ int launch_adjust_oom_score(const Grpc__Process *process, struct err *err)
 
 /* Done here and not by the process, so that from its birth on, when the container's processes can
  * see it, there is nothing of the guest's that they could reach through it. */
-static int enter_container(const struct setup *setup, struct err *err)
+static int enter_container(struct setup *setup, struct err *err)
 {
 	int r = launch_adjust_oom_score(setup->request.spec->process, err);
 
-	return r < 0 ? r : namespaces_enter_early(&setup->request, err);
+	return r < 0 ? r : namespaces_enter_early(&setup->request, setup->home_fds, err);
+}
+
+/* What the process of an init will not have the right to, being root in its namespace only. */
+static int act_for_process(struct setup *setup, struct err *err)
+{
+	const struct launch_request *request = &setup->request;
+	unsigned int new_namespaces = namespaces_new(request);
+	int r = 0;
+
+	if (setup->has_userns) {
+		r = enter_container(setup, err);
+		if (r == 0)
+			r = sysctl_apply(
+				request->spec->linux, ~new_namespaces, setup->sock_fd, err);
+	}
+	return r < 0 ? r
+		     : mounts_make_outside(request->spec, new_namespaces, &setup->outside_fds, err);
+}
+
+/* The job goes on in the agent's pid namespace: what it forks, too. */
+static int keep_own_pid(struct setup *setup, struct err *err)
+{
+	if (setup->job_fd < 0 || setup->request.ns_fds[LAUNCH_NS_PID] < 0)
+		return 0;
+	setup->home_fds[LAUNCH_NS_PID] = namespace_open_self("pid");
+	return setup->home_fds[LAUNCH_NS_PID] < 0 ? err_sys(err, -setup->home_fds[LAUNCH_NS_PID],
+							    "open the agent's pid namespace")
+						  : 0;
+}
+
+static int prepare_clone(struct setup *setup, uint64_t *ret_flags, struct err *err)
+{
+	int r = setup->request.is_init ? act_for_process(setup, err) : enter_container(setup, err);
+
+	if (r == 0)
+		r = keep_own_pid(setup, err);
+	return r < 0 ? r : namespaces_prepare_pid(&setup->request, ret_flags, err);
 }
 
 static int clone_process(struct setup *setup, struct err *err)
@@ -140,10 +190,8 @@ static int clone_process(struct setup *setup, struct err *err)
 	int unified_fd = cgroup_fd_of_unified(&setup->cgroup);
 	uint64_t flags;
 	pid_t pid;
-	int r = setup->request.is_init ? 0 : enter_container(setup, err);
+	int r = prepare_clone(setup, &flags, err);
 
-	if (r == 0)
-		r = namespaces_prepare_pid(&setup->request, &flags, err);
 	if (r < 0)
 		return r;
 	setup->born_in_cgroup = unified_fd >= 0;
@@ -173,6 +221,8 @@ void launch_job_run(const struct launch_request *request, int sock_fd)
 	struct err err = ERR_INIT;
 	int r;
 
+	for (int i = 0; i < LAUNCH_NS_COUNT; i++)
+		setup.home_fds[i] = -1;
 	log_set_fd(-1);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* From here to the program's execve: nobody who can see the process may look into it. */
@@ -187,7 +237,7 @@ void launch_job_run(const struct launch_request *request, int sock_fd)
 	if (r == 0)
 		r = clone_process(&setup, &err);
 	if (r == 0)
-		r = launch_serve_hooks(&setup, &err);
+		r = launch_serve_process(&setup, &err);
 	if (r < 0)
 		(void)report_send_failure(sock_fd, &err);
 	_exit(r < 0 ? 1 : 0);

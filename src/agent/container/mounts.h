@@ -18,9 +18,12 @@ struct mounts {
  * for.
  * - A tmpfs and anything on /dev can be written to until mounts_finish, whatever its options say,
  *   because mount points and device nodes are still to be made in it.
- * - Options that begin with "io.katacontainers." are for the agent and dropped.
+ * - "remount" changes the options that every mount has, of what is mounted there; nothing of its file
+ * system, which others may use too.
+ *
+ * outside_fds: what the job has made already (mount_work.h), by the index of the mount; NULL: nothing.
  */
-int mounts_apply(const struct rootfs *root, Grpc__Mount *const *mounts, size_t n_mounts,
+int mounts_apply(const struct rootfs *root, const Grpc__Spec *spec, const int *outside_fds,
 	struct mounts *ret, struct err *err) must_check;
 int mounts_finish(struct mounts *m, struct err *err) must_check;
 void mounts_fini(struct mounts *m);

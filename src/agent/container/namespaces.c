@@ -51,12 +51,21 @@ bool namespaces_lists(const Grpc__Linux *linux_spec, enum launch_ns ns)
 	return false;
 }
 
-static bool is_made_new(const struct launch_request *request, enum launch_ns ns)
+bool namespaces_is_new(const struct launch_request *request, enum launch_ns ns)
 {
 	if (!request->is_init || request->ns_fds[ns] >= 0)
 		return false;
 	return ns == LAUNCH_NS_PID || ns == LAUNCH_NS_MNT || ns == LAUNCH_NS_CGROUP ||
 	       namespaces_lists(request->spec->linux, ns);
+}
+
+unsigned int namespaces_new(const struct launch_request *request)
+{
+	unsigned int bits = 0;
+
+	for (int i = 0; i < LAUNCH_NS_COUNT; i++)
+		bits |= namespaces_is_new(request, (enum launch_ns)i) ? 1U << i : 0;
+	return bits;
 }
 
 static int enter(const struct launch_request *request, enum launch_ns ns, struct err *err)
@@ -72,9 +81,14 @@ static int enter(const struct launch_request *request, enum launch_ns ns, struct
 int namespaces_prepare_pid(
 	const struct launch_request *request, uint64_t *ret_flags, struct err *err)
 {
-	if (request->ns_fds[LAUNCH_NS_USER] >= 0)
-		return err_set(err, ENOTSUP, "user namespaces are not supported");
-	*ret_flags = is_made_new(request, LAUNCH_NS_PID) ? CLONE_NEWPID : 0;
+	bool new_user = namespaces_is_new(request, LAUNCH_NS_USER);
+
+	/* procfs shows it to its owner only, and that would not be the container's root. */
+	if (new_user && request->ns_fds[LAUNCH_NS_PID] >= 0)
+		return err_set(err, ENOTSUP,
+			"a user namespace with another's pid namespace is not supported");
+	*ret_flags = (namespaces_is_new(request, LAUNCH_NS_PID) ? CLONE_NEWPID : 0) |
+		     (new_user ? CLONE_NEWUSER : 0);
 	return enter(request, LAUNCH_NS_PID, err);
 }
 
@@ -83,43 +97,75 @@ static int set_up_new(const struct launch_request *request, struct err *err)
 	const char *hostname = request->spec->hostname;
 	int r;
 
-	if (is_made_new(request, LAUNCH_NS_UTS) && hostname && *hostname &&
+	if (namespaces_is_new(request, LAUNCH_NS_UTS) && hostname && *hostname &&
 		sethostname(hostname, strlen(hostname)) < 0)
 		return err_sys(err, errno, "set the hostname to \"%s\"", hostname);
-	if (is_made_new(request, LAUNCH_NS_NET)) {
+	if (namespaces_is_new(request, LAUNCH_NS_NET)) {
 		r = namespace_loopback_up();
 		if (r < 0)
 			return err_sys(err, -r, "bring up the loopback interface");
 	}
-	if (is_made_new(request, LAUNCH_NS_TIME))
+	if (namespaces_is_new(request, LAUNCH_NS_TIME))
 		return timens_enter_new(request->spec->linux->timeoffsets, err);
 	return 0;
 }
 
-int namespaces_enter_early(const struct launch_request *request, struct err *err)
+int namespaces_enter_early(
+	const struct launch_request *request, int home_fds[static LAUNCH_NS_COUNT], struct err *err)
 {
-	static const enum launch_ns order[] = {
-		LAUNCH_NS_IPC, LAUNCH_NS_UTS, LAUNCH_NS_NET, LAUNCH_NS_TIME, LAUNCH_NS_MNT};
+	static const enum launch_ns order[] = {LAUNCH_NS_IPC, LAUNCH_NS_UTS, LAUNCH_NS_NET,
+		LAUNCH_NS_TIME, LAUNCH_NS_CGROUP, LAUNCH_NS_MNT};
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(order) && r == 0; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(order) && r == 0; i++) {
+		if (order[i] == LAUNCH_NS_CGROUP && !request->is_init)
+			continue;
+		if (request->is_init && request->ns_fds[order[i]] >= 0) {
+			home_fds[order[i]] = namespace_open_self(kinds[order[i]].file);
+			if (home_fds[order[i]] < 0)
+				return err_sys(
+					err, -home_fds[order[i]], "open the agent's namespaces");
+		}
 		r = enter(request, order[i], err);
+	}
 	return r;
+}
+
+int namespaces_go_home(const int home_fds[static LAUNCH_NS_COUNT], struct err *err)
+{
+	for (int i = 0; i < LAUNCH_NS_COUNT; i++) {
+		int r = home_fds[i] < 0 ? 0 : namespace_enter(home_fds[i], kinds[i].flag);
+
+		if (r < 0)
+			return err_sys(
+				err, -r, "go back to the agent's %s namespace", kinds[i].name);
+	}
+	return 0;
+}
+
+static int enter_for_exec(const struct launch_request *request, struct err *err)
+{
+	/* No earlier: with "nsdelegate" nobody can be born into a cgroup by a parent that is
+	 * outside the root of its own cgroup namespace. */
+	int r = enter(request, LAUNCH_NS_CGROUP, err);
+
+	/* Last: with it go the rights to enter others. */
+	return r < 0 ? r : enter(request, LAUNCH_NS_USER, err);
 }
 
 int namespaces_enter(const struct launch_request *request, struct err *err)
 {
+	bool is_inside = namespaces_is_new(request, LAUNCH_NS_USER);
 	int flags = 0, r = 0;
 
-	/* No earlier: with "nsdelegate" nobody can be born into a cgroup by a parent that is
-	 * outside the root of its own cgroup namespace. */
 	if (!request->is_init)
-		return enter(request, LAUNCH_NS_CGROUP, err);
+		return enter_for_exec(request, err);
 	for (int i = 0; i < LAUNCH_NS_COUNT && r == 0; i++) {
-		if (i == LAUNCH_NS_PID)
+		if (i == LAUNCH_NS_PID || i == LAUNCH_NS_USER)
 			continue;
-		r = enter(request, (enum launch_ns)i, err);
-		if (is_made_new(request, (enum launch_ns)i))
+		if (!is_inside)
+			r = enter(request, (enum launch_ns)i, err);
+		if (namespaces_is_new(request, (enum launch_ns)i))
 			flags |= kinds[i].flag;
 	}
 	if (r < 0)
@@ -136,7 +182,7 @@ int namespaces_open(
 	for (int i = 0; i < LAUNCH_NS_COUNT; i++)
 		fds[i] = -1;
 	for (int i = 0; i < LAUNCH_NS_COUNT; i++) {
-		if (request->ns_fds[i] < 0 && !is_made_new(request, (enum launch_ns)i))
+		if (request->ns_fds[i] < 0 && !namespaces_is_new(request, (enum launch_ns)i))
 			continue;
 		fds[i] = namespace_open_self(kinds[i].file);
 		if (fds[i] < 0) {

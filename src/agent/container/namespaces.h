@@ -11,6 +11,11 @@ int namespaces_flag(enum launch_ns ns);
 /* Whether the spec lists it. */
 bool namespaces_lists(const Grpc__Linux *linux_spec, enum launch_ns ns);
 
+/* Whether an init is to have one of its own. Pid, mount and cgroup always, unless it is given one. */
+bool namespaces_is_new(const struct launch_request *request, enum launch_ns ns);
+/* All of which that is so, as bits. */
+unsigned int namespaces_new(const struct launch_request *request);
+
 /* A mount namespace must be listed, none twice, and none by path that cannot be entered so; offsets
  * of clocks need a time namespace of the container's own. Sets INVALID_ARGUMENT, or ENOTSUP. */
 int namespaces_check(const Grpc__Linux *linux_spec, struct err *err) must_check;
@@ -23,17 +28,24 @@ int namespaces_check(const Grpc__Linux *linux_spec, struct err *err) must_check;
 int namespaces_open_paths(struct launch_request *request, struct err *err) must_check;
 
 /*
- * The pid namespace takes effect at clone: enters the given one, or returns CLONE_NEWPID in
- * ret_flags. An init never shares the agent's, listed or not.
+ * The pid and the user namespace take effect at clone: enters the given pid namespace, or returns
+ * CLONE_NEWPID in ret_flags, with CLONE_NEWUSER where a user namespace is wanted. An init never
+ * shares the agent's pid namespace, listed or not.
  */
 int namespaces_prepare_pid(
 	const struct launch_request *request, uint64_t *ret_flags, struct err *err) must_check;
 
-/* For an exec, in the job: enters the ones that a process can be cloned from, mount last. Nothing
- * of the guest's file systems can be reached any more. */
-int namespaces_enter_early(const struct launch_request *request, struct err *err) must_check;
-/* In the process: an exec enters its cgroup namespace; an init enters all given ones but pid, and
- * makes those that it is to have of its own (mount and cgroup always). */
+/*
+ * In the job: enters the ones that a process can be cloned from. For an exec, mount last: nothing
+ * of the guest's file systems can be reached any more. For an init with a user namespace, whose
+ * process might not enter them: the given ones; home_fds are then what namespaces_go_home takes the
+ * job back by.
+ */
+int namespaces_enter_early(const struct launch_request *request,
+	int home_fds[static LAUNCH_NS_COUNT], struct err *err) must_check;
+int namespaces_go_home(const int home_fds[static LAUNCH_NS_COUNT], struct err *err) must_check;
+/* In the process: an exec enters its cgroup and its user namespace; an init enters all given ones
+ * but pid, unless the job has, and makes those that it is to have of its own. */
 int namespaces_enter(const struct launch_request *request, struct err *err) must_check;
 
 /* Opens the process's own, -1 for what it shares with the agent. */

@@ -7,6 +7,7 @@
 #include <sys/vfs.h>
 
 #include "agent/container/namespaces.h"
+#include "agent/container/userns.h"
 #include "base/path.h"
 #include "linux/namespace.h"
 #include "wire/status.h"
@@ -28,17 +29,15 @@ static int check_one(const Grpc__LinuxNamespace *n, unsigned int *seen, struct e
 	if (*seen >> ns & 1)
 		return invalid(err, "namespace %s is listed twice", type);
 	*seen |= 1U << ns;
-	if (ns == LAUNCH_NS_USER)
-		return err_set(err, ENOTSUP, "user namespaces are not supported");
 	if (!*path_of(n))
 		return 0;
 	if (*path_of(n) != '/')
 		return invalid(err, "the path of namespace %s, \"%.256s\", is not absolute", type,
 			path_of(n));
-	/* The root is built in one that nobody else sees. */
-	if (ns == LAUNCH_NS_MNT)
-		return err_set(err, ENOTSUP, "a mount namespace by path (%.256s) is not supported",
-			n->path);
+	/* The root is built in one that nobody else sees, by who owns it. */
+	if (ns == LAUNCH_NS_MNT || ns == LAUNCH_NS_USER)
+		return err_set(err, ENOTSUP, "a %s namespace by path (%.256s) is not supported",
+			type, n->path);
 	return 0;
 }
 
@@ -77,10 +76,16 @@ int namespaces_check(const Grpc__Linux *l, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	if (l->n_uidmappings > 0 || l->n_gidmappings > 0)
+	if (!(seen >> LAUNCH_NS_USER & 1) && (l->n_uidmappings > 0 || l->n_gidmappings > 0))
 		return invalid(err, "id mappings need a user namespace");
 	if (!(seen >> LAUNCH_NS_MNT & 1))
 		return invalid(err, "the spec lists no mount namespace");
+	if (seen >> LAUNCH_NS_USER & 1) {
+		int r = userns_check(l, err);
+
+		if (r < 0)
+			return r;
+	}
 	return check_offsets(l, err);
 }
 

@@ -17,6 +17,9 @@ struct setup {
 	int console_fd;		       /* a detached mount of the terminal, -1: none */
 	int job_fd, process_fd;	       /* between the two (launch_hooks.c); -1: not needed */
 	pid_t pid;		       /* in the job: the process */
+	bool has_userns;	       /* the container: one is made, or entered by an exec */
+	int home_fds[LAUNCH_NS_COUNT]; /* in the job: the agent's namespaces that it has left */
+	int *outside_fds;	       /* mounts that the job has made; NULL: none */
 	struct syscall_filter filter;
 };
 
@@ -27,12 +30,14 @@ _Noreturn void launch_init_run(struct setup *setup);
 /* Of the calling process, and those it makes; needs the guest's /proc. process may be NULL. */
 int launch_adjust_oom_score(const Grpc__Process *process, struct err *err) must_check;
 /*
- * The hooks that run in the agent's namespaces while the process waits (launch_hooks.c). Before the
- * clone: opens the line between the two, if there are such hooks. After it, in the job: runs them
- * when the process asks; -EPIPE: the process has ended. In the process: asks and waits.
+ * What the job does while the process waits (launch_hooks.c): the maps of its user namespace, then,
+ * when the root is built, its limits and the hooks of the agent's namespaces. Before the clone: opens
+ * the line between the two, if there is anything of that. After it, in the job: does it. In the
+ * process: waits for it.
  */
-int launch_prepare_hooks(struct setup *setup, struct err *err) must_check;
-int launch_serve_hooks(struct setup *setup, struct err *err) must_check;
+int launch_open_line(struct setup *setup, struct err *err) must_check;
+int launch_serve_process(struct setup *setup, struct err *err) must_check;
+int launch_await_maps(struct setup *setup, struct err *err) must_check;
 int launch_await_hooks(struct setup *setup, struct err *err) must_check;
 /* In the process: the hooks that it runs itself. */
 int launch_run_own_hooks(

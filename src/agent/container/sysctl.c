@@ -103,7 +103,15 @@ static int write_one(int sys_fd, const char *path, const char *value)
 	return io_write_full(fd, value, strlen(value));
 }
 
-int sysctl_apply(const Grpc__Linux *linux_spec, int report_fd, struct err *err)
+static enum launch_ns namespace_of(const char *path)
+{
+	if (has_prefix(path, "net/"))
+		return LAUNCH_NS_NET;
+	return is_ipc(path) ? LAUNCH_NS_IPC : LAUNCH_NS_UTS;
+}
+
+int sysctl_apply(
+	const Grpc__Linux *linux_spec, unsigned int namespaces, int report_fd, struct err *err)
 {
 	auto_fd int sys_fd = -1;
 
@@ -119,6 +127,8 @@ int sysctl_apply(const Grpc__Linux *linux_spec, int report_fd, struct err *err)
 		auto_free char *path = NULL;
 		int r = sysctl_parse_key(key, &path);
 
+		if (r == 0 && !(namespaces >> namespace_of(path) & 1))
+			continue;
 		if (r == 0)
 			r = write_one(sys_fd, path, value);
 		if (r == -ENOENT)

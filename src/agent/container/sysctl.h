@@ -16,6 +16,8 @@ int sysctl_parse_key(const char *key, char **ret) must_check;
  * kernel.domainname with a uts namespace. Sets INVALID_ARGUMENT. */
 int sysctl_check(const Grpc__Linux *linux_spec, struct err *err) must_check;
 
-/* In the container's namespaces, with the guest's own /proc. Ones that this kernel does not have
- * are skipped and reported to report_fd (report.h). */
-int sysctl_apply(const Grpc__Linux *linux_spec, int report_fd, struct err *err) must_check;
+/* In the container's namespaces, with the guest's own /proc: those that belong to one of namespaces
+ * (bits, 1 << LAUNCH_NS_NET and so on). Ones that this kernel does not have are skipped and reported
+ * to report_fd (report.h). */
+int sysctl_apply(const Grpc__Linux *linux_spec, unsigned int namespaces, int report_fd,
+	struct err *err) must_check;
