@@ -5,6 +5,7 @@
 
 #include "agent/rpc.h"
 #include "agent/storage/mount.h"
+#include "agent/storage/multi_layer.h"
 #include "agent/storage/place.h"
 #include "wire/status.h"
 
@@ -20,6 +21,7 @@ static const struct storage_driver *const drivers[] = {
 	&storage_mmioblk,
 	&storage_nvdimm,
 	&storage_watchable,
+	&storage_multi_layer,
 };
 
 char **storage_driver_names(size_t *ret_n)
@@ -47,6 +49,8 @@ int storage_check(const Grpc__Storage *s, const struct storage_owner *owner,
 	const struct storage_driver *driver = storage_find_driver(rpc_str(s->driver));
 	int r;
 
+	if (driver && multi_layer_is_member(s))
+		driver = &storage_multi_layer;
 	if (!driver)
 		return err_status(err, ENODEV, WIRE_INVALID_ARGUMENT,
 			"Failed to find the storage handler %s", rpc_str(s->driver));

@@ -10,6 +10,8 @@
  *	overlayfs       an overlay of directories
  *	blk, scsi, mmioblk, nvdimm
  *			a file system on a disk, which is waited for
+ *	erofs.multi-layer
+ *			an image in layers on disks (storage/multi_layer.h)
  *	watchable-bind  a small directory tree, copied again when it changes
  *
  * What a driver is, and how one is added: storage/driver.h. Which storages there are and for whom:

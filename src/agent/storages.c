@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/storages.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/rpc.h"
+#include "agent/storage/multi_layer.h"
 #include "agent/watch.h"
 #include "wire/status.h"
 
@@ -25,14 +27,14 @@ static bool set_owns(const struct storage_set *set, const struct storage *s)
 	return false;
 }
 
-static int add_new(struct map *map, const Grpc__Storage *wanted, const struct storage_owner *owner,
-	struct storage **ret)
+static int add_new(
+	struct map *map, const char *key, const struct storage_owner *owner, struct storage **ret)
 {
 	struct storage *s = calloc(1, sizeof(*s));
 	int r = -ENOMEM;
 
 	if (s)
-		s->mount_point = strdup(wanted->mount_point);
+		s->mount_point = strdup(key);
 	if (s && owner->container_id)
 		s->container_id = strdup(owner->container_id);
 	if (s && s->mount_point && !s->container_id == !owner->container_id)
@@ -78,8 +80,9 @@ static int check_others(const struct map *map, const Grpc__Storage *wanted,
 	return 0;
 }
 
-static int use(struct map *map, const Grpc__Storage *wanted, const struct storage_owner *owner,
-	struct storage_set *set, struct err *err)
+/* key: the mount point, or that of a layer. */
+static int use(struct map *map, const Grpc__Storage *wanted, const char *key,
+	const struct storage_owner *owner, struct storage_set *set, struct err *err)
 {
 	struct storage_use *u = &set->uses[set->n_uses];
 	const struct storage_driver *driver;
@@ -89,10 +92,10 @@ static int use(struct map *map, const Grpc__Storage *wanted, const struct storag
 		r = check_others(map, wanted, driver, owner, err);
 	if (r < 0)
 		return r;
-	u->storage = map_find(map, wanted->mount_point);
+	u->storage = map_find(map, key);
 	u->own = !u->storage;
 	if (u->own)
-		r = add_new(map, wanted, owner, &u->storage);
+		r = add_new(map, key, owner, &u->storage);
 	else if (u->storage->busy && !set_owns(set, u->storage))
 		return err_status(err, EBUSY, WIRE_ABORTED,
 			"storage %s is being mounted or unmounted", wanted->mount_point);
@@ -112,6 +115,25 @@ static int use(struct map *map, const Grpc__Storage *wanted, const struct storag
 	return 0;
 }
 
+/* Of a group of layers all but one are known by names that are no mount points. */
+static int use_member(struct map *map, Grpc__Storage **list, size_t n, size_t i,
+	const struct storage_owner *owner, struct storage_set *set, struct err *err)
+{
+	auto_free char *key = NULL;
+	size_t leader;
+	int r = multi_layer_check(list, n, &leader, err);
+
+	if (r < 0)
+		return r;
+	if (i == leader)
+		return use(map, list[i], list[i]->mount_point, owner, set, err);
+	if (asprintf(&key, "layer %zu of %s", i, rpc_str(owner->container_id)) < 0) {
+		key = NULL;
+		return err_sys(err, ENOMEM, "layers");
+	}
+	return use(map, list[i], key, owner, set, err);
+}
+
 int storages_acquire(struct map *map, Grpc__Storage **list, size_t n,
 	const struct storage_owner *owner, struct storage_set *ret, struct err *err)
 {
@@ -124,7 +146,9 @@ int storages_acquire(struct map *map, Grpc__Storage **list, size_t n,
 			return err_sys(err, ENOMEM, "storages");
 	}
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = use(map, list[i], owner, &set, err);
+		r = multi_layer_is_member(list[i])
+			    ? use_member(map, list, n, i, owner, &set, err)
+			    : use(map, list[i], rpc_str(list[i]->mount_point), owner, &set, err);
 	if (r < 0) {
 		storages_leave(&set);
 		storages_forget(map, &set);
@@ -187,6 +211,28 @@ void storages_fini(struct map *map)
 	map_fini(map);
 }
 
+/* The group, for its leader; its other members have nothing to do on their own. */
+static int mount_layers(const struct storage_set *set, Grpc__Storage **list,
+	const struct storage *leader, struct err *err)
+{
+	auto_free Grpc__Storage *found = calloc(set->n_uses, sizeof(*found));
+	auto_free Grpc__Storage **members = calloc(set->n_uses, sizeof(*members));
+	int r;
+
+	if (*leader->mount_point != '/')
+		return 0;
+	if (!found || !members)
+		return err_sys(err, ENOMEM, "layers");
+	for (size_t i = 0; i < set->n_uses; i++) {
+		found[i] = *list[i];
+		if (set->uses[i].source)
+			found[i].source = set->uses[i].source;
+		members[i] = &found[i];
+	}
+	r = multi_layer_mount(members, set->n_uses, leader->mount_point, &leader->owner, err);
+	return r < 0 ? err_wrap(err, "storage %s", leader->mount_point) : 0;
+}
+
 int storages_mount(const struct storage_set *set, Grpc__Storage **list, struct job_report *report,
 	struct err *err)
 {
@@ -200,7 +246,9 @@ int storages_mount(const struct storage_set *set, Grpc__Storage **list, struct j
 		if (set->uses[i].source)
 			found.source = set->uses[i].source;
 		job_report_step(report);
-		r = storage_mount(s->driver, &found, &s->owner, err);
+		r = s->driver == &storage_multi_layer
+			    ? mount_layers(set, list, s, err)
+			    : storage_mount(s->driver, &found, &s->owner, err);
 		if (r < 0) {
 			job_report_step_back(report);
 			return r;
@@ -213,6 +261,9 @@ static void unmount(const struct storage *s, int *first, struct err *err)
 {
 	struct err one = ERR_INIT;
 
+	/* A layer is nowhere by itself. */
+	if (*s->mount_point != '/')
+		return;
 	if (storage_unmount(s->driver, s->mount_point, &s->owner, &one) < 0 && *first == 0)
 		*first = err_copy(err, &one);
 }

@@ -43,5 +43,7 @@ struct storage_driver {
 
 extern const struct storage_driver storage_virtio_fs, storage_9p, storage_bind, storage_local,
 	storage_ephemeral, storage_overlayfs, storage_watchable;
+/* Of a group of storages (multi_layer.h). */
+extern const struct storage_driver storage_multi_layer;
 /* block.c */
 extern const struct storage_driver storage_blk, storage_scsi, storage_mmioblk, storage_nvdimm;
