@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
+#include "ports.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,33 +124,10 @@ struct ttrpc_client *fixture_connect(struct fixture *f)
 	return client;
 }
 
-int fixture_connect_port(const struct fixture *f, uint32_t number, uint32_t own)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX}, addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(name.sun_path, sizeof(name.sun_path), "%.32s/own/%u", f->dir, own);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.64s/%u", f->ports, number);
-	(void)unlink(name.sun_path);
-	if (own > 0)
-		assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	return fd;
-}
-
 int fixture_set_up(void **state)
 {
-	return fixture_set_up_with(state, NULL);
-}
-
-static void make_ports(struct fixture *f)
-{
-	char own[2 * PATH_SIZE];
-
-	snprintf(f->ports, sizeof(f->ports), "%.32s/ports", f->dir);
-	snprintf(own, sizeof(own), "%.32s/own", f->dir);
-	assert_int_equal(mkdir(f->ports, 0700), 0);
-	assert_int_equal(mkdir(own, 0700), 0);
+	/* The machine may be slow: an emulated one in the lab. */
+	return fixture_set_up_with(state, "launch_process_timeout = 60\n");
 }
 
 static void write_config(struct fixture *f, const char *config)
@@ -172,7 +150,7 @@ int fixture_set_up_with(void **state, const char *config)
 	snprintf(f->address, sizeof(f->address), "unix://%.32s/agent.sock", f->dir);
 	snprintf(f->cgroup, sizeof(f->cgroup), "/kihon-agent-test-%d", (int)getpid());
 	make_rootfs(f);
-	make_ports(f);
+	fixture_make_ports(f);
 	write_config(f, config);
 	assert_int_equal(loop_new(&f->loop), 0);
 	f->agent_pid = fork();

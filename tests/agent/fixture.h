@@ -31,7 +31,7 @@ enum { PATH_SIZE = 128 };
 struct fixture {
 	char dir[PATH_SIZE], run_dir[PATH_SIZE], address[PATH_SIZE], rootfs[PATH_SIZE];
 	char cgroup[PATH_SIZE]; /* parent of the containers' */
-	char ports[PATH_SIZE];	/* the directory of the agent's ports (agent/port.h) */
+	char ports[PATH_SIZE];	/* KIHON_AGENT_PORTS (agent/port.h): a directory, or "local" */
 	char config[PATH_SIZE]; /* its configuration file; empty: none */
 	pid_t agent_pid;
 	struct loop *loop;
@@ -43,7 +43,7 @@ void fixture_require(void);
 /* The first half of it: for who changes the mounts before the second. */
 void fixture_require_namespace(void);
 int fixture_set_up(void **state);
-/* With a configuration file of this text. */
+/* With a configuration file of this text; NULL: none. */
 int fixture_set_up_with(void **state, const char *config);
 int fixture_tear_down(void **state);
 
@@ -53,6 +53,11 @@ struct ttrpc_client *fixture_connect(struct fixture *f);
 int fixture_socket(const struct fixture *f);
 /* Connects to a port of the agent, from a port of its own (0: from none). */
 int fixture_connect_port(const struct fixture *f, uint32_t number, uint32_t own);
+/* Listens where the agent looks for a port of the host. */
+int fixture_listen_port(const struct fixture *f, uint32_t number);
+/* From now on the ports are vsock's, and this machine is the host; leaves with 77 where vsock has no
+ * loopback. Before cmocka runs. */
+void fixture_require_vsock(void);
 
 /* RssAnon, and how many files it has open. */
 size_t fixture_agent_memory_kb(const struct fixture *f);

@@ -14,7 +14,8 @@ enum { PORT = 1027, MIB = 1 << 20, MANY = 1000 };
 
 static int set_up(void **state)
 {
-	return fixture_set_up_with(state, "passfd_listener_port = 1027\n");
+	return fixture_set_up_with(
+		state, "passfd_listener_port = 1027\nlaunch_process_timeout = 60\n");
 }
 
 static int connect_from(const struct fixture *f, uint32_t own)
@@ -421,5 +422,8 @@ int main(void)
 	};
 
 	fixture_require();
+#ifdef OVER_VSOCK
+	fixture_require_vsock();
+#endif
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,8 @@ playground_write_configuration() {
 	[agent.kata]
 	reconnect_timeout_ms = $((60000 * ${E2E_PATIENCE:-1}))
 	create_container_timeout = $((60 * ${E2E_PATIENCE:-1}))
+	# The agent's own 6 s are short for a machine that is emulated.
+	launch_process_timeout = $((15 * ${E2E_PATIENCE:-1}))
 
 	[runtime]
 	hypervisor_name = "qemu"
