@@ -19,7 +19,7 @@ const char *buf_str(const struct buf *b)
 	return b->data ? (const char *)b->data + b->start : "";
 }
 
-static void move_to_front(struct buf *b)
+void buf_move_to_front(struct buf *b)
 {
 	if (b->start == 0)
 		return;
@@ -45,7 +45,7 @@ uint8_t *buf_reserve(struct buf *b, size_t len)
 	while (cap < need)
 		cap *= 2;
 	if (b->data)
-		move_to_front(b);
+		buf_move_to_front(b);
 	if (cap == b->cap)
 		return b->data + b->end;
 	data = realloc(b->data, cap);
@@ -136,7 +136,7 @@ char *buf_take_str(struct buf *b)
 
 	if (!buf_reserve(b, 0))
 		return NULL;
-	move_to_front(b);
+	buf_move_to_front(b);
 	s = (char *)b->data;
 	*b = (struct buf)BUF_INIT;
 	return s;

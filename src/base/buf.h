@@ -51,6 +51,9 @@ int buf_vprintf(struct buf *b, const char *fmt, va_list ap) printf_like(2, 0) mu
 uint8_t *buf_reserve(struct buf *b, size_t len);
 void buf_commit(struct buf *b, size_t len);
 
+/* Moves the unread bytes to the start of the memory: all that is free is behind them then. */
+void buf_move_to_front(struct buf *b);
+
 /* Drops len bytes (at most buf_len) from the start. An emptied buf keeps at most 4 KiB of memory. */
 void buf_consume(struct buf *b, size_t len);
 void buf_clear(struct buf *b);

@@ -34,16 +34,6 @@ static void drop_front(struct buf *b, size_t len)
 	b->data[0] = '\0';
 }
 
-/* To the front: buf_reserve would rather grow than move a part of a frame. */
-static void move_to_front(struct buf *b)
-{
-	if (b->start == 0)
-		return;
-	memmove(b->data, b->data + b->start, buf_len(b) + 1);
-	b->end -= b->start;
-	b->start = 0;
-}
-
 /* Forgets the frame last taken. */
 static void release_taken(struct frames *f)
 {
@@ -105,7 +95,8 @@ int frames_fill(struct frames *f)
 	release_taken(f);
 	if (f->skip)
 		return skip_some(f);
-	move_to_front(&f->in);
+	/* buf_reserve would rather grow than move a part of a frame. */
+	buf_move_to_front(&f->in);
 	size = next_read_size(f);
 	to = buf_reserve(&f->in, size);
 	if (!to)

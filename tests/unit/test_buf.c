@@ -71,6 +71,22 @@ static void an_emptied_buf_gives_big_memory_back(void **state)
 	assert_in_range(b.cap, 1, 4096);
 }
 
+static void moving_to_the_front_leaves_the_room_behind(void **state)
+{
+	auto_buf struct buf b = BUF_INIT;
+
+	(void)state;
+	buf_move_to_front(&b);
+	assert_int_equal(buf_append_str(&b, "0123456789"), 0);
+	buf_consume(&b, 7);
+	buf_move_to_front(&b);
+	assert_int_equal(b.start, 0);
+	assert_int_equal(buf_len(&b), 3);
+	assert_string_equal(buf_str(&b), "789");
+	buf_move_to_front(&b);
+	assert_string_equal(buf_str(&b), "789");
+}
+
 /* The oracle: a plain array in which everything is done the obvious way. */
 struct model {
 	uint8_t bytes[1 << 16];
@@ -238,6 +254,7 @@ int main(void)
 		cmocka_unit_test(text_is_formatted_to_its_end),
 		cmocka_unit_test(impossible_sizes_are_refused),
 		cmocka_unit_test(an_emptied_buf_gives_big_memory_back),
+		cmocka_unit_test(moving_to_the_front_leaves_the_room_behind),
 		cmocka_unit_test(random_work_agrees_with_a_plain_array),
 		cmocka_unit_test(a_full_queue_is_not_moved_for_every_byte),
 		cmocka_unit_test(a_failed_append_leaves_the_buf_as_it_was),
