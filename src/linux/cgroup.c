@@ -8,18 +8,31 @@
 #include "linux/cgroup_dir.h"
 #include "linux/cgroup_members.h"
 
-static void start(const struct cgroup_layout *layout, struct cgroup *c)
-{
-	*c = (struct cgroup){.layout = layout};
-	for (size_t i = 0; i < ARRAY_SIZE(c->fds); i++)
-		c->fds[i] = -1;
-}
-
 void cgroup_close(struct cgroup *c)
 {
 	for (size_t i = 0; c->layout && i < c->layout->n_hierarchies; i++)
 		close_fd(c->fds[i]);
 	*c = (struct cgroup){.layout = NULL};
+}
+
+/* Opens or makes the cgroup's directories. Those that are open when it fails are the caller's. */
+typedef int fill_fn(
+	const struct cgroup_layout *layout, const char *path, struct cgroup *c, struct err *err);
+
+static int start(const struct cgroup_layout *layout, const char *path, fill_fn *fill,
+	struct cgroup *ret, struct err *err)
+{
+	struct cgroup c = {.layout = layout};
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(c.fds); i++)
+		c.fds[i] = -1;
+	r = fill(layout, path, &c, err);
+	if (r < 0)
+		cgroup_close(&c);
+	else
+		*ret = c;
+	return r;
 }
 
 static int open_all(
@@ -46,16 +59,7 @@ static int open_all(
 int cgroup_open(
 	const struct cgroup_layout *layout, const char *path, struct cgroup *ret, struct err *err)
 {
-	struct cgroup c;
-	int r;
-
-	start(layout, &c);
-	r = open_all(layout, path, &c, err);
-	if (r < 0)
-		cgroup_close(&c);
-	else
-		*ret = c;
-	return r;
+	return start(layout, path, open_all, ret, err);
 }
 
 static int check_empty(const struct cgroup_layout *layout, const char *path, struct err *err)
@@ -103,17 +107,8 @@ int cgroup_create(
 	const struct cgroup_layout *layout, const char *path, struct cgroup *ret, struct err *err)
 {
 	int r = check_empty(layout, path, err);
-	struct cgroup c;
 
-	if (r < 0)
-		return r;
-	start(layout, &c);
-	r = create_all(layout, path, &c, err);
-	if (r < 0)
-		cgroup_close(&c);
-	else
-		*ret = c;
-	return r;
+	return r < 0 ? r : start(layout, path, create_all, ret, err);
 }
 
 int cgroup_join(const struct cgroup *c, bool but_unified)

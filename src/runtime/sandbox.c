@@ -85,6 +85,25 @@ static void fail_start(struct sandbox *sb, const struct err *why, const char *st
 	end_start(sb, &err);
 }
 
+/* A call of the agent that could not even be made. */
+static void fail_call(struct sandbox *sb, int r, const char *step)
+{
+	struct err err = ERR_INIT;
+
+	err_sys(&err, -r, "call the agent");
+	fail_start(sb, &err, step);
+}
+
+/* Whether there is still a start to go on with after this step; it ends if the step has failed. */
+static bool goes_on(struct sandbox *sb, const struct err *err, const char *step)
+{
+	if (sb->state != SANDBOX_STARTING || !sb->start_done)
+		return false;
+	if (err)
+		fail_start(sb, err, step);
+	return !err;
+}
+
 static void on_sandbox_created(void *data, const ProtobufCMessage *reply, const struct err *err)
 {
 	struct sandbox *sb = data;
@@ -92,12 +111,8 @@ static void on_sandbox_created(void *data, const ProtobufCMessage *reply, const 
 	int r;
 
 	(void)reply;
-	if (sb->state != SANDBOX_STARTING || !sb->start_done)
+	if (!goes_on(sb, err, "create the sandbox in the guest"))
 		return;
-	if (err) {
-		fail_start(sb, err, "create the sandbox in the guest");
-		return;
-	}
 	r = sandbox_start_health(sb);
 	if (r < 0) {
 		err_sys(&failed, -r, "watch the agent's health");
@@ -146,24 +161,17 @@ static void on_details(void *data, const ProtobufCMessage *reply, const struct e
 	struct sandbox *sb = data;
 	const Grpc__GuestDetailsResponse *details = (const void *)reply;
 	const Grpc__AgentDetails *agent = details ? details->agent_details : NULL;
-	struct err failed = ERR_INIT;
 	int r;
 
-	if (sb->state != SANDBOX_STARTING || !sb->start_done)
+	if (!goes_on(sb, err, "ask the guest what it is"))
 		return;
-	if (err) {
-		fail_start(sb, err, "ask the guest what it is");
-		return;
-	}
 	span(sb, "ask the guest");
 	sb->has_seccomp = agent && agent->supports_seccomp;
 	log_write(LOG_INFO, "sandbox", "agent connected", "version",
 		agent && agent->version ? agent->version : "", NULL);
 	r = create_sandbox(sb);
-	if (r < 0) {
-		err_sys(&failed, -r, "call the agent");
-		fail_start(sb, &failed, "create the sandbox in the guest");
-	}
+	if (r < 0)
+		fail_call(sb, r, "create the sandbox in the guest");
 }
 
 static void on_time_set(void *data, const ProtobufCMessage *reply, const struct err *err)
@@ -184,16 +192,11 @@ static void on_checked(void *data, const ProtobufCMessage *reply, const struct e
 	Grpc__GuestDetailsRequest details = GRPC__GUEST_DETAILS_REQUEST__INIT;
 	Grpc__SetGuestDateTimeRequest date = GRPC__SET_GUEST_DATE_TIME_REQUEST__INIT;
 	int64_t now_ns = clock_real_ns();
-	struct err failed = ERR_INIT;
 	int r;
 
 	(void)reply;
-	if (sb->state != SANDBOX_STARTING || !sb->start_done)
+	if (!goes_on(sb, err, "check the agent"))
 		return;
-	if (err) {
-		fail_start(sb, err, "check the agent");
-		return;
-	}
 	span(sb, "health check");
 	MESSAGE_SET(&date, sec, now_ns / NS_PER_S);
 	MESSAGE_SET(&date, usec, now_ns % NS_PER_S / NS_PER_US);
@@ -201,17 +204,14 @@ static void on_checked(void *data, const ProtobufCMessage *reply, const struct e
 	if (r == 0)
 		r = agent_call(
 			sb->agent, AGENT_GET_GUEST_DETAILS, &details.base, on_details, sb, NULL);
-	if (r < 0) {
-		err_sys(&failed, -r, "call the agent");
-		fail_start(sb, &failed, "ask the guest what it is");
-	}
+	if (r < 0)
+		fail_call(sb, r, "ask the guest what it is");
 }
 
 static void on_connected(void *data, const struct err *err)
 {
 	struct sandbox *sb = data;
 	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
-	struct err failed = ERR_INIT;
 	int r;
 
 	if (err) {
@@ -220,10 +220,8 @@ static void on_connected(void *data, const struct err *err)
 	}
 	span(sb, "guest boot");
 	r = agent_call(sb->agent, AGENT_CHECK, &request.base, on_checked, sb, NULL);
-	if (r < 0) {
-		err_sys(&failed, -r, "call the agent");
-		fail_start(sb, &failed, "check the agent");
-	}
+	if (r < 0)
+		fail_call(sb, r, "check the agent");
 }
 
 static void on_agent_lost(void *data, const struct err *why)
@@ -273,12 +271,8 @@ static void on_vm_started(void *data, const struct err *err)
 	struct sandbox *sb = data;
 	struct err failed = ERR_INIT;
 
-	if (sb->state != SANDBOX_STARTING || !sb->start_done)
+	if (!goes_on(sb, err, "start the virtual machine"))
 		return;
-	if (err) {
-		fail_start(sb, err, "start the virtual machine");
-		return;
-	}
 	sb->pid = hypervisor_pid(sb->hv);
 	span(sb, "start the virtual machine");
 	sb->guest_timeline.up_ns = sb->step_ns;

@@ -7,6 +7,7 @@
 
 #include "agent/storage.h"
 #include "agent/storage/options.h"
+#include "text.h"
 
 enum { MAX_LINES = 16, N_FIXED = 5 };
 
@@ -14,17 +15,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct storage_owner owners[] = {{.run_dir = "/run/kata-containers"},
 		{.run_dir = "/run/kata-containers", .container_id = "c1"}};
-	auto_free char *text = malloc(size + 1);
+	auto_free char *text = fuzz_text(data, size);
 	Grpc__Storage s = GRPC__STORAGE__INIT;
 	char *lines[MAX_LINES] = {NULL}, *rest = text;
 	const struct storage_driver *driver;
 	struct mount_options options;
 	size_t n = 0;
 
-	if (!text)
-		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	while (n < MAX_LINES && (lines[n] = strsep(&rest, "\n")))
 		n++;
 	s.driver = lines[0];
