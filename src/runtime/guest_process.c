@@ -344,15 +344,12 @@ int guest_process_start(struct guest_process *p, struct agent *agent, guest_proc
 		return err_set(err, EINVAL, "the process has been started before");
 	p->agent = agent;
 	r = guest_process_is_init(p) ? 0 : open_streams(p, &p->later, err);
+	if (r == 0)
+		r = p->logger ? logger_start(p->logger, on_logger_ready, p, err)
+			      : ask_agent(p, err);
 	if (r < 0) {
-		/* Nor is stdio opened twice. */
-		stop(p, GUEST_PROCESS_LOST_STATUS, false);
-		return r;
-	}
-	r = p->logger ? logger_start(p->logger, on_logger_ready, p, err) : ask_agent(p, err);
-	if (r < 0) {
-		/* A logger is not started twice. */
-		if (p->logger)
+		/* Neither is stdio opened twice, nor a logger started twice. */
+		if (p->logger || !guest_process_is_init(p))
 			stop(p, GUEST_PROCESS_LOST_STATUS, false);
 		return r;
 	}
@@ -390,6 +387,8 @@ int guest_process_new(
 	p->out = strdup(config->out);
 	p->err = strdup(config->err);
 	p->later = *config;
+	/* The request's own, which goes: ours are copies. */
+	p->later.cid = p->later.eid = p->later.in = p->later.out = p->later.err = NULL;
 	r = p->cid && p->eid && p->in && p->out && p->err
 		    ? 0
 		    : err_sys(err, ENOMEM, "create the process");
