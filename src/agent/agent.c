@@ -33,7 +33,7 @@ static void announce(const struct agent *agent)
 		KIHON_VERSION, "api-version", AGENT_API_VERSION, "init",
 		agent->is_init ? "true" : "false", "server-address", agent->options->server_addr,
 		"log-level", log_level_name(agent->options->log_level), "extra-features",
-		AGENT_EXTRA_FEATURES, NULL);
+		AGENT_EXTRA_FEATURES(", "), NULL);
 	for (int i = 0; i < OPTION_LATER_COUNT; i++)
 		if (agent->options->not_supported & 1U << i)
 			log_printf(LOG_WARN, "root", "%s is not supported yet: ignored",

@@ -16,7 +16,12 @@
 
 /* The version of the agent's API (Health.Version), which upstream has never changed. */
 #define AGENT_API_VERSION "0.0.1"
-#define AGENT_EXTRA_FEATURES "seccomp"
+/* Sorted. The first two are fields of proto/oci.proto that upstream's schema has not. */
+#define AGENT_FEATURE_TIME_OFFSETS "oci.Linux.timeOffsets"
+#define AGENT_FEATURE_ID_MAPPED "oci.Mount.idMappings"
+#define AGENT_FEATURE_SECCOMP "seccomp"
+#define AGENT_EXTRA_FEATURES(separator) \
+	AGENT_FEATURE_TIME_OFFSETS separator AGENT_FEATURE_ID_MAPPED separator AGENT_FEATURE_SECCOMP
 
 /* Below options.run_dir: what the host shares, or copies (CopyFile). */
 #define AGENT_SHARE_DIR "shared/containers"

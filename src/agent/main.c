@@ -38,7 +38,7 @@ static void print_version(void)
 {
 	printf("kata-agent version %s (api version: %s, commit version: %s, type: C, "
 	       "extra features: [\"%s\"])\n",
-		KIHON_VERSION, AGENT_API_VERSION, agent_commit, AGENT_EXTRA_FEATURES);
+		KIHON_VERSION, AGENT_API_VERSION, agent_commit, AGENT_EXTRA_FEATURES("\", \""));
 }
 
 /* An exit status, or GO_ON. *ret_config is borrowed from argv, NULL without --config. */

@@ -68,8 +68,9 @@ static int read_block_size(uint64_t *ret, struct err *err)
 
 static void fill_agent_details(const struct agent *agent, Grpc__AgentDetails *details)
 {
-	static char version[] = KIHON_VERSION, seccomp[] = "seccomp";
-	static char *features[] = {seccomp};
+	static char version[] = KIHON_VERSION, offsets[] = AGENT_FEATURE_TIME_OFFSETS,
+		    mapped[] = AGENT_FEATURE_ID_MAPPED, seccomp[] = AGENT_FEATURE_SECCOMP;
+	static char *features[] = {offsets, mapped, seccomp};
 
 	details->version = version;
 	details->has_init_daemon = 1;

@@ -49,7 +49,8 @@ static void guest_details_are_given_as_asked(void **state)
 	assert_true(response->agent_details->supports_seccomp);
 	assert_true(response->agent_details->n_storage_handlers >= 6);
 	assert_string_equal(response->agent_details->storage_handlers[0], "virtio-fs");
-	assert_int_equal(response->agent_details->n_extra_features, 1);
+	assert_int_equal(response->agent_details->n_extra_features, 3);
+	assert_string_equal(response->agent_details->extra_features[0], "oci.Linux.timeOffsets");
 	reply_fini(&reply);
 	request.has_mem_block_size = request.mem_block_size = 1;
 	assert_int_equal(call(f, "GetGuestDetails", &request.base, NULL), 0);
