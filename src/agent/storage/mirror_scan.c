@@ -150,18 +150,16 @@ static int compare(const void *a, const void *b)
 	return strcmp(x->path, y->path);
 }
 
+/* ret: an empty one, which it stays on failure. */
 static int scan_once(int root_fd, struct mirror_list *ret)
 {
-	struct mirror_list list = {.n = 0};
-	int r = scan_dir(root_fd, "", 0, &list);
+	int r = scan_dir(root_fd, "", 0, ret);
 
-	if (r < 0) {
-		mirror_list_fini(&list);
-		return r;
-	}
-	qsort(list.entries, list.n, sizeof(list.entries[0]), compare);
-	*ret = list;
-	return 0;
+	if (r < 0)
+		mirror_list_fini(ret);
+	else
+		qsort(ret->entries, ret->n, sizeof(ret->entries[0]), compare);
+	return r;
 }
 
 int mirror_scan(int root_fd, struct mirror_list *ret, struct err *err)
