@@ -7,7 +7,20 @@
 #include "agent/call_job.h"
 #include "agent/rpc.h"
 #include "agent/storage/mount.h"
+#include "agent/storage/options.h"
 #include "wire/status.h"
+
+/* As far as that can be told before one of several has been changed; the rest is the kernel's. */
+static int check_options(const Grpc__Storage *s, struct err *err)
+{
+	struct mount_options options = {0};
+	int r = storage_parse_options(s, &options, err);
+
+	if (r < 0)
+		return err_wrap(err, "update of storage %s", s->mount_point);
+	mount_options_fini(&options);
+	return 0;
+}
 
 /* Only what we have mounted: a path from outside is not to be remounted. */
 static int check(const struct agent *agent, const Grpc__Storage *s, struct err *err)
@@ -25,7 +38,7 @@ static int check(const struct agent *agent, const Grpc__Storage *s, struct err *
 	if (known->busy)
 		return err_status(err, EBUSY, WIRE_ABORTED,
 			"update of storage %s: it is being mounted or unmounted", mount_point);
-	return 0;
+	return check_options(s, err);
 }
 
 static int remount_all(

@@ -261,6 +261,16 @@ int path_remove_tree(int dir_fd, const char *name)
 	return remove_top(parent_fd, slash + 1);
 }
 
+DIR *path_open_dir(int dir_fd, const char *path, int flags)
+{
+	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		close_fd(fd);
+	return dir;
+}
+
 const char *path_of_fd(int fd, char text[static PATH_FD_SIZE])
 {
 	snprintf(text, PATH_FD_SIZE, "/proc/self/fd/%d", fd);

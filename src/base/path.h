@@ -7,6 +7,7 @@
  * magic links are refused (openat2, Linux 5.6: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS). Use them
  * for everything below a container's root or a directory that a guest can write.
  */
+#include <dirent.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -39,6 +40,10 @@ int path_mkdir(const char *path, mode_t mode) must_check;
  * name's last component is trusted.
  */
 int path_remove_tree(int dir_fd, const char *name) must_check;
+
+/* The directory at path below dir_fd, to be read by readdir(); flags: of open(2), O_NOFOLLOW or 0. NULL:
+ * errno tells. */
+DIR *path_open_dir(int dir_fd, const char *path, int flags) must_check;
 
 /* "/proc/self/fd/N": a path that names what fd is open on. */
 enum { PATH_FD_SIZE = 32 };

@@ -87,13 +87,3 @@ void assert_ip_not(const char *words, const char *says)
 	if (strstr(text, says))
 		fail_msg("ip %s: \"%s\" in: %s", words, says, text);
 }
-
-char *net_text(const char *s)
-{
-	union {
-		const char *in;
-		char *out;
-	} u = {.in = s};
-
-	return u.out;
-}

@@ -16,7 +16,4 @@ const char *ip_output(const char *words);
 void assert_ip(const char *words, const char *says);
 void assert_ip_not(const char *words, const char *says);
 
-/* Requests borrow strings as char *, and never write to them. */
-char *net_text(const char *s);
-
 #define net_test(name) cmocka_unit_test_setup_teardown(name, net_set_up, net_tear_down)

@@ -36,16 +36,19 @@ static void expect_text(const char *path, const char *text)
 	assert_string_equal(buf_str(&b), text);
 }
 
-/* The unit's directory, with a switch unless value is NULL. */
+/* The unit's directory, with a switch unless value is NULL. At once: a unit without one is always on, and the
+ * machine's other devices make the agent look at any time. */
 static void add_unit(const char *dir, const char *name, const char *value)
 {
-	char path[LONG_PATH];
+	char made[LONG_PATH], path[LONG_PATH];
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	assert_int_equal(path_mkdir(path, 0755), 0);
-	snprintf(path, sizeof(path), "%s/%s/online", dir, name);
+	snprintf(made, sizeof(made), "%s/new", dir);
+	assert_int_equal(path_mkdir(made, 0755), 0);
+	snprintf(path, sizeof(path), "%s/new/online", dir);
 	if (value)
 		write_file(path, value);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(rename(made, path), 0);
 }
 
 static int set_up(void **state)
@@ -118,7 +121,7 @@ static void memory_is_switched_on(void **state)
 	add_unit(MEMORY, "memory0", "1\n");
 	add_unit(MEMORY, "memory12", "0\n");
 	/* One that cannot be is left. */
-	add_unit(MEMORY, "memory13/online", NULL);
+	assert_int_equal(path_mkdir(MEMORY "/memory13/online", 0755), 0);
 	add_unit(MEMORY, "memory14", "0\n");
 	assert_int_equal(online(f, 0, false, NULL), 0);
 	expect_text(MEMORY "/memory12/online", "1\n");

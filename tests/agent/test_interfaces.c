@@ -33,16 +33,16 @@ static void fill(struct request *r, const struct wanted *w)
 	grpc__update_interface_request__init(&r->message);
 	types__interface__init(&r->interface);
 	r->message.interface = &r->interface;
-	r->interface.hwaddr = net_text(w->mac);
-	r->interface.name = net_text(w->name);
-	r->interface.devicepath = net_text(w->device_path);
+	r->interface.hwaddr = text(w->mac);
+	r->interface.name = text(w->name);
+	r->interface.devicepath = text(w->device_path);
 	r->interface.has_mtu = r->interface.has_raw_flags = 1;
 	r->interface.mtu = w->mtu;
 	r->interface.raw_flags = w->raw_flags;
 	for (; n < MAX_ADDRESSES && w->addresses[n]; n++) {
 		types__ipaddress__init(&r->addresses[n]);
-		r->addresses[n].address = net_text(w->addresses[n]);
-		r->addresses[n].mask = net_text(w->masks[n]);
+		r->addresses[n].address = text(w->addresses[n]);
+		r->addresses[n].mask = text(w->masks[n]);
 		r->list[n] = &r->addresses[n];
 	}
 	r->interface.ipaddresses = r->list;

@@ -19,7 +19,7 @@ static int set(struct fixture *f, bool is_ipv6, const char *rules, struct err *e
 
 	request.has_is_ipv6 = request.has_data = 1;
 	request.is_ipv6 = is_ipv6;
-	request.data.data = (uint8_t *)net_text(rules);
+	request.data.data = (uint8_t *)text(rules);
 	request.data.len = strlen(rules);
 	return call(f, "SetIPTables", &request.base, err);
 }

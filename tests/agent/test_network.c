@@ -29,7 +29,7 @@ static int create(struct fixture *f, const char *const *lines, size_t n, struct 
 	char *list[4];
 
 	for (size_t i = 0; i < n; i++)
-		list[i] = net_text(lines[i]);
+		list[i] = text(lines[i]);
 	request.dns = list;
 	request.n_dns = n;
 	return call(f, "CreateSandbox", &request.base, err);
@@ -145,7 +145,7 @@ static void a_container_is_told_what_went_through_the_guest(void **state)
 	ip("addr add 10.1.0.2/24 dev v0");
 	ip("neigh add 10.1.0.1 lladdr 02:00:00:00:00:01 dev v0");
 	run_container(f, "c1", "echo hello | nc -u -w 1 10.1.0.1 9; exec sleep 1000");
-	request.container_id = net_text("c1");
+	request.container_id = text("c1");
 	do {
 		call_start(f, "StatsContainer", &request.base,
 			&grpc__stats_container_response__descriptor, &reply);

@@ -23,10 +23,10 @@ static int update(struct fixture *f, const struct wanted *rows, size_t n, struct
 
 	for (size_t i = 0; i < n; i++) {
 		types__route__init(&routes[i]);
-		routes[i].dest = net_text(rows[i].dest);
-		routes[i].gateway = net_text(rows[i].gateway);
-		routes[i].device = net_text(rows[i].device);
-		routes[i].source = net_text(rows[i].source);
+		routes[i].dest = text(rows[i].dest);
+		routes[i].gateway = text(rows[i].gateway);
+		routes[i].device = text(rows[i].device);
+		routes[i].source = text(rows[i].source);
 		routes[i].has_scope = routes[i].has_flags = routes[i].has_mtu =
 			routes[i].has_family = 1;
 		routes[i].scope = rows[i].scope;
@@ -216,10 +216,10 @@ static int add(struct fixture *f, const struct neighbor *rows, size_t n, struct 
 	for (size_t i = 0; i < n; i++) {
 		types__arpneighbor__init(&neighbors[i]);
 		types__ipaddress__init(&addresses[i]);
-		addresses[i].address = net_text(rows[i].ip);
+		addresses[i].address = text(rows[i].ip);
 		neighbors[i].toipaddress = rows[i].ip ? &addresses[i] : NULL;
-		neighbors[i].device = net_text(rows[i].device);
-		neighbors[i].lladdr = net_text(rows[i].mac);
+		neighbors[i].device = text(rows[i].device);
+		neighbors[i].lladdr = text(rows[i].mac);
 		neighbors[i].has_state = neighbors[i].has_flags = 1;
 		neighbors[i].state = rows[i].state;
 		neighbors[i].flags = rows[i].flags;

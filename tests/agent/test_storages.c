@@ -358,6 +358,32 @@ static void only_memory_volumes_that_are_there_are_updated(void **state)
 	assert_int_not_equal(access(other, F_OK), 0);
 }
 
+static void a_bad_word_leaves_the_volumes_before_it_alone(void **state)
+{
+	static char size[] = "size=1m", more[] = "size=2m", loop[] = "loop";
+	char first[2 * PATH_SIZE];
+	struct fixture *f = *state;
+	struct row row = {ephemeral, none, tmpfs, path_in(f, "memory", first), {size}};
+	struct row good = {ephemeral, none, tmpfs, first, {more}};
+	struct row bad = {ephemeral, none, tmpfs, first, {loop}};
+	Grpc__UpdateEphemeralMountsRequest request = GRPC__UPDATE_EPHEMERAL_MOUNTS_REQUEST__INIT;
+	Grpc__Storage s = make_storage(&row), t = make_storage(&good), u = make_storage(&bad);
+	Grpc__Storage *list[] = {&t, &u};
+	struct err err = ERR_INIT;
+	struct statvfs fs;
+
+	assert_int_equal(sandbox_with(f, &s, &err), 0);
+	request.storages = list;
+	request.n_storages = ARRAY_SIZE(list);
+	assert_int_not_equal(call(f, "UpdateEphemeralMounts", &request.base, &err), 0);
+	assert_int_equal(statvfs(first, &fs), 0);
+	assert_int_equal(fs.f_blocks * fs.f_frsize, 1 << 20);
+	request.n_storages = 1;
+	assert_int_equal(call(f, "UpdateEphemeralMounts", &request.base, &err), 0);
+	assert_int_equal(statvfs(first, &fs), 0);
+	assert_int_equal(fs.f_blocks * fs.f_frsize, 2 << 20);
+}
+
 static uint64_t pool_size(void)
 {
 	struct buf text = BUF_INIT;
@@ -488,6 +514,7 @@ int main(void)
 		agent_test(a_volume_of_a_failed_container_does_not_stay),
 		agent_test(a_memory_volume_grows_and_keeps_the_rest),
 		agent_test(only_memory_volumes_that_are_there_are_updated),
+		agent_test(a_bad_word_leaves_the_volumes_before_it_alone),
 		agent_test(huge_pages_are_reserved_and_given_back),
 		agent_test(an_overlay_has_what_is_below_it),
 		agent_test(a_writable_overlay_is_its_containers_own),

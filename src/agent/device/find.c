@@ -12,6 +12,7 @@
 
 #include "agent/device/want.h"
 #include "base/io.h"
+#include "base/path.h"
 #include "linux/uevent.h"
 
 enum { MAX_UEVENT_FILE = 4096 };
@@ -20,18 +21,14 @@ enum { MAX_UEVENT_FILE = 4096 };
 static int append_one(
 	int sys_fd, char devpath[static PCI_DEVPATH_SIZE], bool (*matches)(const char *name))
 {
-	int fd = openat(sys_fd, devpath, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = path_open_dir(sys_fd, devpath, O_NOFOLLOW);
 	char name[NAME_MAX + 1] = "";
 	struct dirent *entry;
 	size_t len = strlen(devpath);
 	int r = -ENOENT;
 
-	if (!dir) {
-		r = -errno;
-		close_fd(fd);
-		return r;
-	}
+	if (!dir)
+		return -errno;
 	while (r != -ENOTUNIQ && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.' || !matches(entry->d_name))
 			continue;
@@ -122,17 +119,13 @@ static bool is_scsi_address(const char *name, const struct device_want *want)
 static int find_scsi(
 	int sys_fd, const struct device_want *want, char devpath[static PCI_DEVPATH_SIZE])
 {
-	int fd = openat(sys_fd, "class/scsi_device", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = path_open_dir(sys_fd, "class/scsi_device", 0);
 	char link[NAME_MAX + 64] = "";
 	struct dirent *entry;
 	int r = -ENOENT;
 
-	if (!dir) {
-		r = -errno;
-		close_fd(fd);
-		return r;
-	}
+	if (!dir)
+		return -errno;
 	while (r != -ENOTUNIQ && (entry = readdir(dir))) {
 		if (!is_scsi_address(entry->d_name, want))
 			continue;

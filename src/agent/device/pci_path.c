@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/path.h"
+
 enum { MAX_SLOT = 0x1f, MAX_FUNCTION = 7, FIRST_PXB = 0x20, MIN_WITH_ROOT = 3 };
 
 static int digit(char c)
@@ -134,17 +136,13 @@ static bool is_bus(const char *name, struct pci_address *ret)
 /* The one bus that names in the directory tell of: its own name, or that of a device on it. */
 static int find_bus(int sys_fd, const char *dir_path, bool own_names, struct pci_address *ret)
 {
-	int fd = openat(sys_fd, dir_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = path_open_dir(sys_fd, dir_path, O_NOFOLLOW);
 	struct pci_address a, found = {0};
 	struct dirent *entry;
 	int r = -ENOENT;
 
-	if (!dir) {
-		r = -errno;
-		close_fd(fd);
-		return r;
-	}
+	if (!dir)
+		return -errno;
 	while (r != -ENOTUNIQ && (entry = readdir(dir))) {
 		if (own_names ? !is_bus(entry->d_name, &a)
 			      : pci_address_parse(entry->d_name, &a) < 0)
@@ -177,15 +175,12 @@ static bool is_dir(int sys_fd, const char *path)
 /* Arm machines with a device tree have it below the platform device of the host bridge. */
 static int find_platform_root(int sys_fd, uint8_t root, char devpath[static PCI_DEVPATH_SIZE])
 {
-	int fd = openat(sys_fd, "devices/platform", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = path_open_dir(sys_fd, "devices/platform", 0);
 	struct dirent *entry;
 	int r = -ENOENT;
 
-	if (!dir) {
-		close_fd(fd);
+	if (!dir)
 		return -ENOENT;
-	}
 	while (r < 0 && (entry = readdir(dir))) {
 		size_t len = strlen(entry->d_name);
 

@@ -61,19 +61,15 @@ static int change_entry(const struct change *c, int dir_fd, const char *name, in
 
 static int change_children(const struct change *c, int dir_fd, int depth)
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 	struct dirent *entry;
+	int r = 0;
 	DIR *dir;
 
-	if (depth > MAX_DEPTH) {
-		close_fd(fd);
+	if (depth > MAX_DEPTH)
 		return err_set(c->err, ELOOP, "fs_group: more than %d directories deep", MAX_DEPTH);
-	}
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		close_fd(fd);
+	dir = path_open_dir(dir_fd, ".", 0);
+	if (!dir)
 		return err_sys(c->err, errno, "fs_group: read a directory");
-	}
 	while (r == 0 && (entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			r = change_entry(c, dirfd(dir), entry->d_name, depth);
