@@ -46,6 +46,19 @@ typedef void hypervisor_exit_fn(void *data, const struct err *why);
 /* err NULL: done. */
 typedef void hypervisor_done_fn(void *data, const struct err *err);
 
+/* A device has been added (hypervisor/device.h): either address (borrowed during the call) or err is
+ * not NULL. */
+struct hypervisor_guest_address;
+typedef void hypervisor_added_fn(
+	void *data, const struct hypervisor_guest_address *address, const struct err *err);
+
+struct hypervisor_net;
+struct hypervisor_vhost_user_net;
+struct hypervisor_block;
+struct hypervisor_vhost_user_blk;
+struct hypervisor_vfio;
+struct hypervisor_capacity;
+
 struct hypervisor_ops {
 	void (*free)(struct hypervisor *hv);
 	int (*start)(struct hypervisor *hv, int64_t deadline_ns, hypervisor_done_fn *done,
@@ -54,6 +67,23 @@ struct hypervisor_ops {
 	const char *(*agent_address)(const struct hypervisor *hv);
 	pid_t (*pid)(const struct hypervisor *hv);
 	const char *(*console_tail)(const struct hypervisor *hv);
+
+	/* Of device.h, whose wrappers check what is common. NULL: the driver cannot. */
+	int (*add_net)(struct hypervisor *hv, const struct hypervisor_net *net,
+		hypervisor_added_fn *added, void *data, struct err *err);
+	int (*add_vhost_user_net)(struct hypervisor *hv,
+		const struct hypervisor_vhost_user_net *net, hypervisor_added_fn *added, void *data,
+		struct err *err);
+	int (*add_block)(struct hypervisor *hv, const struct hypervisor_block *block,
+		hypervisor_added_fn *added, void *data, struct err *err);
+	int (*add_vhost_user_blk)(struct hypervisor *hv,
+		const struct hypervisor_vhost_user_blk *blk, hypervisor_added_fn *added, void *data,
+		struct err *err);
+	int (*add_vfio)(struct hypervisor *hv, const struct hypervisor_vfio *vfio,
+		hypervisor_added_fn *added, void *data, struct err *err);
+	int (*remove_device)(struct hypervisor *hv, const char *id, hypervisor_done_fn *done,
+		void *data, struct err *err);
+	void (*get_capacity)(const struct hypervisor *hv, struct hypervisor_capacity *ret);
 };
 
 struct hypervisor {
