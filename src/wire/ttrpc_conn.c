@@ -30,11 +30,18 @@ enum { RESPONSE_PAYLOAD = 2 };
  * else should it be told so. */
 enum { ALWAYS_SIZE = 16 << 10 };
 
+/* No more is read or sent, lest a peer hear an answer from a connection that has failed. */
+static bool is_over(const struct ttrpc_conn *conn)
+{
+	return conn->state == CONN_CLOSED || conn->broken.is_set;
+}
+
 static bool may_read(const struct ttrpc_conn *conn)
 {
 	size_t unsent = frames_unsent(&conn->frames);
 
-	return conn->state == CONN_OPEN && unsent <= conn->server->config.max_unsent &&
+	return conn->state == CONN_OPEN && !is_over(conn) &&
+	       unsent <= conn->server->config.max_unsent &&
 	       (unsent <= ALWAYS_SIZE || !budget_is_over(&conn->budget));
 }
 
@@ -78,7 +85,7 @@ static void update_events(struct ttrpc_conn *conn)
 
 static void flush(struct ttrpc_conn *conn)
 {
-	if (conn->state == CONN_CLOSED)
+	if (is_over(conn))
 		return;
 	if (frames_flush(&conn->frames) < 0 ||
 		(conn->state == CONN_ENDING && !frames_unsent(&conn->frames)))
@@ -125,8 +132,7 @@ static struct ttrpc_conn *find_largest(struct ttrpc_server *server)
 	struct ttrpc_conn *largest = NULL;
 
 	LIST_FOREACH (conn, &server->conns, struct ttrpc_conn, link)
-		if (conn->state != CONN_CLOSED && !conn->broken.is_set &&
-			(!largest || conn->budget.used > largest->budget.used))
+		if (!is_over(conn) && (!largest || conn->budget.used > largest->budget.used))
 			largest = conn;
 	return largest;
 }
@@ -163,7 +169,7 @@ void ttrpc_conn_respond(struct ttrpc_conn *conn, uint32_t stream, uint8_t status
 	size_t before, size;
 	int r;
 
-	if (conn->state == CONN_CLOSED || conn->broken.is_set)
+	if (is_over(conn))
 		return;
 	before = frames_unsent(&conn->frames);
 	r = queue_response(conn, stream, status, text, body);
