@@ -22,6 +22,8 @@
 #include "base/log.h"
 #include "hypervisor/qemu_vm.h"
 
+enum { DEFAULT_BRIDGES = 1 };
+
 static const int64_t BLAME_NS = 300 * NS_PER_MS, HELPER_GRACE_NS = NS_PER_S;
 
 static struct qemu_vm *qemu_of(struct hypervisor *hv)
@@ -76,6 +78,7 @@ static void finish(struct qemu_vm *q)
 	struct err why = q->suspect;
 
 	q->state = QEMU_ENDED;
+	qemu_plug_end(&q->plug);
 	source_set_deadline(q->timer, INT64_MAX);
 	release_sockets(q);
 	q->start_done = q->stop_done = NULL;
@@ -97,6 +100,7 @@ static void dismiss_daemons(struct qemu_vm *q)
 /* QEMU first: what it says at its end is better not about lost daemons. */
 static void end_processes(struct qemu_vm *q, int64_t grace_ns)
 {
+	qemu_plug_end(&q->plug);
 	if (!q->processes[QEMU_VMM].running) {
 		dismiss_daemons(q);
 	} else if (grace_ns > 0 && q->qmp && qmp_execute(q->qmp, "quit", NULL, NULL) == 0) {
@@ -245,6 +249,7 @@ static void on_status(void *data, const struct value *ret, const struct err *err
 		return;
 	}
 	q->state = QEMU_RUNNING;
+	qemu_plug_start(&q->plug, q->qmp);
 	source_set_deadline(
 		q->timer, err_is_set(&q->suspect) ? clock_now_ns() + BLAME_NS : INT64_MAX);
 	span(q, "qmp", q->launched_ns, clock_now_ns());
@@ -288,6 +293,7 @@ static void on_qmp_event(void *data, const char *name, const struct value *args)
 	const char *reason = "";
 
 	log_write(LOG_DEBUG, "qmp", "event", "event", name, NULL);
+	qemu_plug_handle_event(&q->plug, name, args);
 	if (value && value_get_string(value, &reason, NULL) < 0)
 		reason = "";
 	if (strcmp(name, "SHUTDOWN") == 0)
@@ -306,6 +312,7 @@ static void on_qmp_closed(void *data, const struct err *why)
 {
 	struct qemu_vm *q = data;
 
+	qemu_plug_end(&q->plug);
 	qmp_free(q->qmp);
 	q->qmp = NULL;
 	if (!is_alive(q))
@@ -329,6 +336,7 @@ static void end_now(struct qemu_vm *q)
 	q->control_fd = -1;
 	for (int i = 0; i < QEMU_PROCESS_COUNT; i++)
 		process_fini(&q->processes[i], HELPER_GRACE_NS);
+	qemu_plug_end(&q->plug);
 	qmp_free(q->qmp);
 	q->qmp = NULL;
 	lines_detach(&q->console);
@@ -395,11 +403,53 @@ static void free_vm(struct hypervisor *hv)
 	struct qemu_vm *q = qemu_of(hv);
 
 	end_now(q);
+	qemu_plug_fini(&q->plug);
 	source_free(q->timer);
 	free(q->id);
 	free(q->run_dir);
 	free(q->share_dir);
 	free(q);
+}
+
+static int add_net(struct hypervisor *hv, const struct hypervisor_net *net,
+	hypervisor_added_fn *added, void *data, struct err *err)
+{
+	return qemu_plug_add_net(&qemu_of(hv)->plug, net, added, data, err);
+}
+
+static int add_vhost_user_net(struct hypervisor *hv, const struct hypervisor_vhost_user_net *net,
+	hypervisor_added_fn *added, void *data, struct err *err)
+{
+	return qemu_plug_add_vhost_user_net(&qemu_of(hv)->plug, net, added, data, err);
+}
+
+static int add_block(struct hypervisor *hv, const struct hypervisor_block *block,
+	hypervisor_added_fn *added, void *data, struct err *err)
+{
+	return qemu_plug_add_block(&qemu_of(hv)->plug, block, added, data, err);
+}
+
+static int add_vhost_user_blk(struct hypervisor *hv, const struct hypervisor_vhost_user_blk *blk,
+	hypervisor_added_fn *added, void *data, struct err *err)
+{
+	return qemu_plug_add_vhost_user_blk(&qemu_of(hv)->plug, blk, added, data, err);
+}
+
+static int add_vfio(struct hypervisor *hv, const struct hypervisor_vfio *vfio,
+	hypervisor_added_fn *added, void *data, struct err *err)
+{
+	return qemu_plug_add_vfio(&qemu_of(hv)->plug, vfio, added, data, err);
+}
+
+static int remove_device(struct hypervisor *hv, const char *id, hypervisor_done_fn *done,
+	void *data, struct err *err)
+{
+	return qemu_plug_remove(&qemu_of(hv)->plug, id, done, data, err);
+}
+
+static void get_capacity(const struct hypervisor *hv, struct hypervisor_capacity *ret)
+{
+	qemu_bus_get_capacity(&qemu_of_const(hv)->plug.bus, ret);
 }
 
 static const struct hypervisor_ops qemu_ops = {
@@ -409,7 +459,20 @@ static const struct hypervisor_ops qemu_ops = {
 	.agent_address = agent_address,
 	.pid = vmm_pid,
 	.console_tail = console_tail,
+	.add_net = add_net,
+	.add_vhost_user_net = add_vhost_user_net,
+	.add_block = add_block,
+	.add_vhost_user_blk = add_vhost_user_blk,
+	.add_vfio = add_vfio,
+	.remove_device = remove_device,
+	.get_capacity = get_capacity,
 };
+
+/* QEMU hangs: nothing that was asked of it can be relied on. */
+static void on_plug_broken(void *data, const struct err *why)
+{
+	fail(data, why);
+}
 
 static int init(struct qemu_vm *q, const struct hypervisor_vm *vm)
 {
@@ -441,6 +504,8 @@ int qemu_new(struct loop *loop, const struct hypervisor_vm *vm, hypervisor_exit_
 		.on_exit = on_exit,
 		.exit_data = data,
 	};
+	qemu_plug_init(&q->plug, loop, on_plug_broken, q);
+	q->plug.bus.n_bridges = DEFAULT_BRIDGES;
 	r = init(q, vm);
 	if (r < 0) {
 		free_vm(&q->hv);

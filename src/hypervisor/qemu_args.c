@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-enum { FIRST_FD = 3, GROW = 32 };
+enum { FIRST_FD = 3, GROW = 32, ROOT_PORT_CHASSIS = 16 };
 
 void qemu_args_fini(struct qemu_args *args)
 {
@@ -180,6 +180,41 @@ void qemu_args_add_user_vsock(struct qemu_args *args, int fd)
 void qemu_args_add_kernel_vsock(struct qemu_args *args, int fd, uint32_t cid)
 {
 	add(args, "-device", "vhost-vsock-pci,vhostfd=%d,guest-cid=%u", add_fd(args, fd), cid);
+}
+
+void qemu_args_add_bridge(struct qemu_args *args, uint32_t i, uint32_t addr)
+{
+	/* ACPI plugs and unplugs; the firmware reserves room behind a bridge without SHPC only when told
+	 * to, and without room the guest refuses what is plugged in. */
+	add(args, "-device",
+		"pci-bridge,id=pci-bridge-%u,bus=pcie.0,addr=%02x,chassis_nr=%u,shpc=off,"
+		"io-reserve=4k,mem-reserve=1m,pref64-reserve=1m",
+		i, addr, i + 1);
+}
+
+void qemu_args_add_root_port(struct qemu_args *args, uint32_t i, uint32_t addr)
+{
+	/* Chassis numbers are shared with the bridges. */
+	add(args, "-device", "pcie-root-port,id=rp%u,bus=pcie.0,addr=%02x,chassis=%u,slot=%u", i,
+		addr, ROOT_PORT_CHASSIS + i, i);
+}
+
+void qemu_args_add_scsi_controller(struct qemu_args *args)
+{
+	add(args, "-device", "virtio-scsi-pci,id=scsi0");
+}
+
+void qemu_args_add_part(struct qemu_args *args, struct qemu_part *part)
+{
+	auto_buf struct buf value = BUF_INIT;
+	int first_fd = FIRST_FD + (int)args->n_fds, r;
+
+	for (size_t i = 0; i < part->n_fds; i++)
+		(void)add_fd(args, take_fd(&part->fds[i]));
+	r = qemu_part_format(part, first_fd, &value);
+	if (r < 0)
+		args->error = r;
+	add(args, qemu_part_option(part), "%s", buf_str(&value));
 }
 
 void qemu_args_add_sandbox(struct qemu_args *args, const char *value)

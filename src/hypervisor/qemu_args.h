@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hypervisor/qemu_part.h"
 #include "linux/spawn.h"
 
 struct qemu_args {
@@ -62,5 +63,12 @@ void qemu_args_add_fs(struct qemu_args *args, int fd, const char *tag, uint32_t 
 void qemu_args_add_user_vsock(struct qemu_args *args, int fd);
 /* /dev/vhost-vsock, its cid already set. */
 void qemu_args_add_kernel_vsock(struct qemu_args *args, int fd, uint32_t cid);
+/* A PCI bridge (the i-th) and a PCIe root port, at slot addr of the root bus, for devices that come and
+ * go; the names of their buses are qemu_bus.h's. */
+void qemu_args_add_bridge(struct qemu_args *args, uint32_t i, uint32_t addr);
+void qemu_args_add_root_port(struct qemu_args *args, uint32_t i, uint32_t addr);
+void qemu_args_add_scsi_controller(struct qemu_args *args);
+/* Takes over the part's fds. */
+void qemu_args_add_part(struct qemu_args *args, struct qemu_part *part);
 /* The value of -sandbox; "" or NULL: none. */
 void qemu_args_add_sandbox(struct qemu_args *args, const char *value);

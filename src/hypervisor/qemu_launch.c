@@ -227,7 +227,7 @@ static uint32_t round_vcpus(double vcpus)
 	return (double)n < vcpus ? n + 1 : n;
 }
 
-static int add_machine(const struct qemu_vm *q, struct qemu_args *args, struct err *err)
+static int add_machine(struct qemu_vm *q, struct qemu_args *args, struct err *err)
 {
 	const struct config_hypervisor *hv = &q->vm.config->hypervisor;
 	auto_buf struct buf params = BUF_INIT;
@@ -244,6 +244,8 @@ static int add_machine(const struct qemu_vm *q, struct qemu_args *args, struct e
 					    .vcpus = round_vcpus(hv->default_vcpus),
 					    .memory_mib = hv->default_memory_mib});
 	qemu_args_add_kernel(args, hv->kernel, hv->initrd, buf_str(&params));
+	/* First of all that is plugged in: their places on the root bus are fixed. */
+	qemu_plug_write(&q->plug, args);
 	qemu_args_add_rng(args, hv->entropy_source);
 	qemu_args_add_sandbox(args, hv->seccomp_sandbox);
 	return 0;

@@ -4,6 +4,7 @@
  * together). */
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/process.h"
+#include "hypervisor/qemu_plug.h"
 #include "hypervisor/qmp.h"
 
 enum qemu_state {
@@ -29,6 +30,7 @@ struct qemu_vm {
 	char *id, *run_dir, *share_dir; /* owned */
 	struct process processes[QEMU_PROCESS_COUNT];
 	struct qmp *qmp; /* owned; NULL once it has failed */
+	struct qemu_plug plug;
 	struct lines console;
 	/* STARTING: the deadline; STARTING and RUNNING with a suspect: when it is blamed; ENDING:
 	 * when who still runs is killed; ENDED: to answer a stop. */

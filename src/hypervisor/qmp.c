@@ -3,10 +3,14 @@
  * Theory of operation: bytes are gathered until a line is whole, each line is parsed and handled
  * before the next one is looked at. Commands carry an increasing number as their id and wait in a
  * list for the reply that repeats it. The first failure closes the socket and is reported once.
+ *
+ * An fd has to leave in one sendmsg with the first byte of its command, and QEMU forgets an fd that it
+ * has not used when the next one arrives. So there is one command with an fd at a time, from here to
+ * its reply; the others wait, whole, in their requests.
  */
 #include "hypervisor/qmp.h"
 
-#include <assert.h>
+#include <inttypes.h>
 #include <sys/socket.h>
 
 #include "base/buf.h"
@@ -21,6 +25,8 @@ struct request {
 	uint64_t id;
 	qmp_reply_fn *fn; /* may be NULL */
 	void *data;	  /* borrowed from the caller */
+	int fd;		  /* owned; -1 once it is being sent */
+	struct buf line;  /* what is to be sent with the fd, until then */
 };
 
 struct qmp {
@@ -28,6 +34,9 @@ struct qmp {
 	int fd;		       /* owned */
 	struct source *source; /* owned */
 	struct buf in, out;
+	int fd_out; /* owned; goes with byte fd_at of out; -1: none */
+	size_t fd_at;
+	uint64_t fd_id;	      /* the command with an fd that has no reply yet; 0: none */
 	size_t n_scanned;     /* bytes of in known to hold no newline */
 	struct list requests; /* owned, oldest first */
 	size_t n_requests;
@@ -37,11 +46,18 @@ struct qmp {
 	bool *freed;			     /* set by qmp_free() during dispatch; NULL outside */
 };
 
+static void free_request(struct request *r)
+{
+	close_fd(r->fd);
+	buf_fini(&r->line);
+	free(r);
+}
+
 static void drop_requests(struct qmp *qmp)
 {
 	LIST_FOREACH_SAFE (r, &qmp->requests, struct request, link) {
 		list_remove(&r->link);
-		free(r);
+		free_request(r);
 	}
 	qmp->n_requests = 0;
 }
@@ -52,6 +68,7 @@ static void disconnect(struct qmp *qmp)
 	source_free(qmp->source);
 	qmp->source = NULL;
 	close_fd(qmp->fd);
+	close_fd(take_fd(&qmp->fd_out));
 	qmp->fd = -1;
 	drop_requests(qmp);
 }
@@ -65,68 +82,151 @@ static void fail(struct qmp *qmp, struct err *err)
 
 /* ---- Sending ---- */
 
+/* Bytes and, if it goes with the first of them, the fd. */
+static ssize_t send_some(const struct qmp *qmp, struct slice bytes)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.space = {0}};
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes.p, .iov_len = bytes.len};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (qmp->fd_out >= 0 && qmp->fd_at == 0) {
+		control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(sizeof(int))};
+		memcpy(CMSG_DATA(&control.header), &qmp->fd_out, sizeof(int));
+		message.msg_control = control.space;
+		message.msg_controllen = sizeof(control.space);
+	}
+	return sendmsg(qmp->fd, &message, MSG_NOSIGNAL);
+}
+
 /* Writes what the socket takes; the rest waits for EPOLLOUT. */
 static int flush(struct qmp *qmp)
 {
 	while (buf_len(&qmp->out) > 0) {
 		struct slice s = buf_slice(&qmp->out);
-		ssize_t n = send(qmp->fd, s.p, s.len, MSG_NOSIGNAL);
+		ssize_t n;
 
+		if (qmp->fd_out >= 0 && qmp->fd_at > 0)
+			s.len = qmp->fd_at;
+		n = send_some(qmp, s);
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0)
 			return -errno;
+		if (qmp->fd_out >= 0 && qmp->fd_at == 0)
+			close_fd(take_fd(&qmp->fd_out));
+		else if (qmp->fd_out >= 0)
+			qmp->fd_at -= (size_t)n;
 		buf_consume(&qmp->out, (size_t)n);
 	}
 	return source_set_events(
 		qmp->source, EPOLLIN | (buf_len(&qmp->out) > 0 ? (uint32_t)EPOLLOUT : 0));
 }
 
-static int append_command(struct buf *out, const char *command, uint64_t id)
+/* A broken connection is reported by closed(), from the loop, not from here. */
+static void flush_or_hang_up(struct qmp *qmp)
 {
-	auto_buf struct buf line = BUF_INIT;
-	struct json_writer w = {.out = &line};
-	int r;
-
-	json_begin_object(&w, NULL);
-	json_put_string(&w, "execute", command);
-	json_put_u64(&w, "id", id);
-	json_end_object(&w);
-	r = json_finish(&w);
-	if (r == 0)
-		r = buf_append(&line, "\n", 1);
-	if (r == 0)
-		r = buf_append(out, buf_slice(&line).p, buf_len(&line));
-	return r;
+	if (flush(qmp) < 0)
+		(void)shutdown(qmp->fd, SHUT_RDWR);
 }
 
-static int execute(struct qmp *qmp, const char *command, qmp_reply_fn *fn, void *data)
+static int format_command(struct buf *line, const struct qmp_command *command, uint64_t id)
 {
+	struct slice arguments = command->arguments;
+	/* Names of commands are ours: nothing in them needs quoting. */
+	int r = buf_printf(line, "{\"execute\":\"%s\",\"id\":%" PRIu64, command->name, id);
+
+	if (r == 0 && arguments.len > 0)
+		r = buf_append_str(line, ",\"arguments\":");
+	if (r == 0 && arguments.len > 0)
+		r = buf_append(line, arguments.p, arguments.len);
+	return r == 0 ? buf_append_str(line, "}\n") : r;
+}
+
+/* Moves the request's line, and its fd, to what is being sent. */
+static int queue(struct qmp *qmp, struct request *request)
+{
+	size_t at = buf_len(&qmp->out);
+	struct slice line = buf_slice(&request->line);
+	int r = buf_append(&qmp->out, line.p, line.len);
+
+	if (r < 0)
+		return r;
+	buf_fini(&request->line);
+	request->line = (struct buf)BUF_INIT;
+	if (request->fd >= 0) {
+		qmp->fd_out = take_fd(&request->fd);
+		qmp->fd_at = at;
+		qmp->fd_id = request->id;
+	}
+	return 0;
+}
+
+/* The request is in the list, or freed. */
+static int start_request(
+	struct qmp *qmp, struct request *request, const struct qmp_command *command)
+{
+	int r = format_command(&request->line, command, request->id);
+
+	if (r == 0 && (request->fd < 0 || qmp->fd_id == 0))
+		r = queue(qmp, request);
+	if (r < 0) {
+		free_request(request);
+		return r;
+	}
+	qmp->last_id++;
+	list_add(&qmp->requests, &request->link);
+	qmp->n_requests++;
+	flush_or_hang_up(qmp);
+	return 0;
+}
+
+static int execute(struct qmp *qmp, const struct qmp_command *command, qmp_reply_fn *fn, void *data)
+{
+	auto_fd int fd = command->fd;
 	struct request *request;
-	int r;
 
 	if (qmp->n_requests >= QMP_PENDING_MAX)
 		return -EBUSY;
 	request = calloc(1, sizeof(*request));
 	if (!request)
 		return -ENOMEM;
-	*request = (struct request){.id = qmp->last_id + 1, .fn = fn, .data = data};
-	r = append_command(&qmp->out, command, request->id);
-	if (r < 0) {
-		free(request);
-		return r;
+	*request = (struct request){
+		.id = qmp->last_id + 1, .fn = fn, .data = data, .fd = take_fd(&fd)};
+	return start_request(qmp, request, command);
+}
+
+/* After a reply: the next command with an fd, if one waits. */
+static int queue_next_fd(struct qmp *qmp)
+{
+	LIST_FOREACH (r, &qmp->requests, struct request, link) {
+		int queued;
+
+		if (r->fd < 0)
+			continue;
+		queued = queue(qmp, r);
+		flush_or_hang_up(qmp);
+		return queued;
 	}
-	qmp->last_id++;
-	list_add(&qmp->requests, &request->link);
-	qmp->n_requests++;
-	/* A broken connection is reported by closed(), from the loop, not from here. */
-	r = flush(qmp);
-	return r == -EPIPE || r == -ECONNRESET ? 0 : r;
+	return 0;
 }
 
 int qmp_execute(struct qmp *qmp, const char *command, qmp_reply_fn *fn, void *data)
 {
-	return qmp->state == QMP_READY ? execute(qmp, command, fn, data) : -ENOTCONN;
+	return qmp_execute_command(qmp, &(struct qmp_command){.name = command, .fd = -1}, fn, data);
+}
+
+int qmp_execute_command(
+	struct qmp *qmp, const struct qmp_command *command, qmp_reply_fn *fn, void *data)
+{
+	if (qmp->state == QMP_READY)
+		return execute(qmp, command, fn, data);
+	close_fd(command->fd);
+	return -ENOTCONN;
 }
 
 /* ---- Receiving ---- */
@@ -153,7 +253,8 @@ static int handle_greeting(struct qmp *qmp, struct err *err)
 	if (qmp->state != QMP_GREETING)
 		return err_set(err, EPROTO, "unexpected greeting");
 	qmp->state = QMP_CAPABILITIES;
-	r = execute(qmp, "qmp_capabilities", on_capabilities, qmp);
+	r = execute(qmp, &(struct qmp_command){.name = "qmp_capabilities", .fd = -1},
+		on_capabilities, qmp);
 	return r < 0 ? err_sys(err, -r, "send qmp_capabilities") : 0;
 }
 
@@ -194,8 +295,8 @@ static int read_error(const struct value *error, struct err *ret, struct err *er
 static struct request *take_request(struct qmp *qmp, uint64_t id)
 {
 	LIST_FOREACH (r, &qmp->requests, struct request, link) {
-		if (r->id != id)
-			continue;
+		if (r->id != id || buf_len(&r->line) > 0)
+			continue; /* the latter has not been sent */
 		list_remove(&r->link);
 		qmp->n_requests--;
 		return r;
@@ -210,6 +311,7 @@ static int handle_reply(struct qmp *qmp, const struct value *root, struct err *e
 	struct err command_err = ERR_INIT;
 	struct request *request, copy;
 	uint64_t id;
+	int r;
 
 	if (!error == !ret)
 		return err_set(err, EPROTO, "neither greeting nor event nor reply");
@@ -221,11 +323,17 @@ static int handle_reply(struct qmp *qmp, const struct value *root, struct err *e
 			err, EPROTO, "reply without id%s%s", error ? ": " : "", command_err.msg);
 	if (value_get_u64(id_value, 1, UINT64_MAX, &id, err) < 0)
 		return -EINVAL;
-	request = take_request(qmp, id);
+	request = id == qmp->fd_id && qmp->fd_out >= 0 ? NULL : take_request(qmp, id);
 	if (!request)
 		return err_set(err, EPROTO, "reply to nothing that was asked");
 	copy = *request;
-	free(request);
+	free_request(request);
+	if (id == qmp->fd_id) {
+		qmp->fd_id = 0;
+		r = queue_next_fd(qmp);
+		if (r < 0)
+			return err_sys(err, -r, "send");
+	}
 	if (copy.fn)
 		copy.fn(copy.data, ret, error ? &command_err : NULL);
 	return 0;
@@ -351,7 +459,8 @@ int qmp_new(struct loop *loop, int fd, const struct qmp_handlers *handlers, void
 
 	if (!qmp)
 		return -ENOMEM;
-	*qmp = (struct qmp){.state = QMP_GREETING, .fd = -1, .handlers = handlers, .data = data};
+	*qmp = (struct qmp){
+		.state = QMP_GREETING, .fd = -1, .fd_out = -1, .handlers = handlers, .data = data};
 	list_init(&qmp->requests);
 	r = loop_add_io(loop, fd, EPOLLIN, on_io, qmp, &qmp->source);
 	if (r < 0) {

@@ -9,11 +9,12 @@
  * the connection. Any callback may free the client.
  */
 #include "base/err.h"
+#include "base/slice.h"
 #include "loop/loop.h"
 #include "text/value.h"
 
 /* query-* replies of a machine with hundreds of devices stay below 200 kB. */
-enum { QMP_LINE_MAX = 1 << 20, QMP_PENDING_MAX = 64 };
+enum { QMP_LINE_MAX = 1 << 20, QMP_PENDING_MAX = 512 };
 
 struct qmp;
 
@@ -40,3 +41,15 @@ void qmp_free(struct qmp *qmp);
  * or after closed(), -EBUSY with QMP_PENDING_MAX commands unanswered, -ENOMEM.
  */
 int qmp_execute(struct qmp *qmp, const char *command, qmp_reply_fn *fn, void *data) must_check;
+
+struct qmp_command {
+	const char *name;
+	struct slice arguments; /* a JSON object, as text; empty: none */
+	/* Sent along by SCM_RIGHTS; -1: none. QEMU keeps only the last that it was sent, so a command with
+	 * an fd waits here until the one before has been answered. */
+	int fd;
+};
+
+/* The same with arguments. Takes over the fd, also on failure. */
+int qmp_execute_command(struct qmp *qmp, const struct qmp_command *command, qmp_reply_fn *fn,
+	void *data) must_check;

@@ -24,7 +24,7 @@
 
 #include "base/err.h"
 
-enum { SPAWN_FDS_MAX = 32 };
+enum { SPAWN_FDS_MAX = 128 };
 
 struct spawn_config {
 	const char *program;	 /* path; "/proc/self/exe" starts this program in another role */
