@@ -26,8 +26,9 @@ static const char *const files[] = {"memory.max", "memory.low", "memory.swap.max
 	"hugetlb.2MB.max", "memory.limit_in_bytes", "memory.memsw.limit_in_bytes",
 	"memory.soft_limit_in_bytes", "memory.swappiness", "memory.oom_control",
 	"memory.kmem.tcp.limit_in_bytes", "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us",
-	"cpu.rt_runtime_us", "cpu.rt_period_us", "blkio.weight", "blkio.throttle.write_bps_device",
-	"hugetlb.2MB.limit_in_bytes", "net_cls.classid", "net_prio.ifpriomap"};
+	"cpu.rt_runtime_us", "cpu.rt_period_us", "blkio.weight", "blkio.weight_device",
+	"blkio.throttle.write_bps_device", "hugetlb.2MB.limit_in_bytes", "net_cls.classid",
+	"net_prio.ifpriomap"};
 
 static int set_up(void **state)
 {
@@ -332,6 +333,39 @@ static void cpus_that_cannot_be_had_fail_an_update_only(void **state)
 	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), -ENOENT);
 }
 
+static void weigh_two_devices(uint32_t general)
+{
+	Grpc__LinuxWeightDevice disk = GRPC__LINUX_WEIGHT_DEVICE__INIT;
+	Grpc__LinuxWeightDevice unset = GRPC__LINUX_WEIGHT_DEVICE__INIT;
+	Grpc__LinuxWeightDevice *devices[] = {&disk, &unset};
+
+	reset();
+	resources.blockio = &io;
+	io.weight = general;
+	io.weightdevice = devices;
+	io.n_weightdevice = ARRAY_SIZE(devices);
+	disk.major = 8;
+	disk.minor = 16;
+	disk.weight = 1000;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+}
+
+/* Each its own, and none that was not asked for. */
+static void devices_have_weights_of_their_own(void **state)
+{
+	(void)state;
+	weigh_two_devices(0);
+	assert_file("io.weight", "8:16 10000");
+}
+
+static void devices_have_weights_of_their_own_in_v1(void **state)
+{
+	(void)state;
+	weigh_two_devices(100);
+	assert_file("blkio.weight", "100");
+	assert_file("blkio.weight_device", "8:16 1000");
+}
+
 static void a_missing_controller_is_named(void **state)
 {
 	struct err err = ERR_INIT;
@@ -370,6 +404,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(memory_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cpu_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(pids_io_and_hugepages, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			devices_have_weights_of_their_own, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			devices_have_weights_of_their_own_in_v1, set_up_v1, tear_down),
 		cmocka_unit_test_setup_teardown(memory_files_of_v1, set_up_v1, tear_down),
 		cmocka_unit_test_setup_teardown(other_files_of_v1, set_up_v1, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -31,20 +31,38 @@ static int put_throttle(const struct limits_place *p, const struct throttle *t)
 	return r;
 }
 
-/* BFQ takes OCI's scale of 10 to 1000, v2's io.weight 1 to 10000. */
-static int put_weight(const struct limits_place *p, uint32_t weight)
+/* BFQ takes OCI's scale of 10 to 1000, v2's io.weight 1 to 10000. device: "8:16"; NULL: all. */
+static int put_weight(const struct limits_place *p, const char *device, uint32_t weight)
 {
 	unsigned int w = weight < 10 ? 10 : weight > 1000 ? 1000 : weight;
+	const char *bfq = p->unified ? "io.bfq.weight"
+			  : device   ? "blkio.bfq.weight_device"
+				     : "blkio.bfq.weight";
 	char text[LIMITS_TEXT_SIZE];
 
-	snprintf(text, sizeof(text), "%u", w);
-	if (p->fd >= 0 &&
-		io_write_file(p->fd, p->unified ? "io.bfq.weight" : "blkio.bfq.weight", text) == 0)
+	snprintf(text, sizeof(text), "%s%s%u", device ? device : "", device ? " " : "", w);
+	if (p->fd >= 0 && io_write_file(p->fd, bfq, text) == 0)
 		return 0;
 	if (!p->unified)
-		return limits_put(p, "blkio.weight", text);
-	snprintf(text, sizeof(text), "default %u", 1 + (w - 10) * 9999 / 990);
+		return limits_put(p, device ? "blkio.weight_device" : "blkio.weight", text);
+	snprintf(text, sizeof(text), "%s %u", device ? device : "default",
+		1 + (w - 10) * 9999 / 990);
 	return limits_put(p, "io.weight", text);
+}
+
+static int put_device_weights(const struct limits_place *p, const Grpc__LinuxBlockIO *io)
+{
+	char device[48];
+	int r = 0;
+
+	for (size_t i = 0; i < io->n_weightdevice && r == 0; i++) {
+		const Grpc__LinuxWeightDevice *d = io->weightdevice[i];
+
+		snprintf(device, sizeof(device), "%" PRId64 ":%" PRId64, d->major, d->minor);
+		if (d->weight > 0)
+			r = put_weight(p, device, d->weight);
+	}
+	return r;
 }
 
 int limits_put_io(const struct limits_target *target, const Grpc__LinuxBlockIO *io)
@@ -60,16 +78,10 @@ int limits_put_io(const struct limits_target *target, const Grpc__LinuxBlockIO *
 		{"wiops", "blkio.throttle.write_iops_device", io->throttlewriteiopsdevice,
 			io->n_throttlewriteiopsdevice},
 	};
-	int r = io->weight > 0 ? put_weight(&p, io->weight) : 0;
+	int r = io->weight > 0 ? put_weight(&p, NULL, io->weight) : 0;
 
-	for (size_t i = 0; i < io->n_weightdevice && r == 0; i++) {
-		const Grpc__LinuxWeightDevice *d = io->weightdevice[i];
-		char text[LIMITS_TEXT_SIZE];
-
-		snprintf(text, sizeof(text), "%" PRId64 ":%" PRId64 " %u", d->major, d->minor,
-			d->weight);
-		r = limits_put(&p, p.unified ? "io.bfq.weight" : "blkio.bfq.weight_device", text);
-	}
+	if (r == 0)
+		r = put_device_weights(&p, io);
 	for (size_t i = 0; i < ARRAY_SIZE(throttles) && r == 0; i++)
 		r = put_throttle(&p, &throttles[i]);
 	return r;
