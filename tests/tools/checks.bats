@@ -72,3 +72,49 @@ setup() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"a.c:2: TODO without"* ]]
 }
+
+named_tests_tree() {
+	mkdir -p "$tree"/{docs,tests/unit,tests/agent,tests/e2e,tests/fuzz}
+	printf 'static void a_case(void **s)\nstatic void dead(void **s)\ncmocka_unit_test(a_case)\n' \
+		> "$tree/tests/unit/test_buf.c"
+	cp "$tree/tests/unit/test_buf.c" "$tree/tests/agent/test_files.c"
+	echo '@test "a title that is long" {' > "$tree/tests/e2e/exec.bats"
+	touch "$tree/tests/fuzz/fuzz_toml.c" "$tree/tests/fuzz/fuzz_json.c"
+}
+
+@test "named-tests: what is there passes, and so does prose" {
+	named_tests_tree
+	while read -r cell; do
+		printf '| x | tested by, or why not |\n|---|---|\n| y | %s |\n' "$cell" > "$tree/docs/a.md"
+		run "$BATS_TEST_DIRNAME/named-tests" "$tree"
+		[ "$status" -eq 0 ]
+	done <<-'END'
+	unit/test_buf: `a_case`; agent/test_files
+	buf: `a_case`
+	agent/test_files, unit/test_buf: `a_case`, fuzz toml, json
+	e2e/exec: `a title that is long`; fuzz json
+	e2e/exec: `a title ...`
+	no test: the kernel does it
+	not carried
+	END
+}
+
+@test "named-tests: what is not there, or not run, fails" {
+	named_tests_tree
+	while read -r cell; do
+		printf '| x | tried by |\n|---|---|\n| y | %s |\n' "$cell" > "$tree/docs/a.md"
+		run "$BATS_TEST_DIRNAME/named-tests" "$tree"
+		[ "$status" -eq 1 ]
+		[[ $output == *"a.md:3: "* ]]
+	done <<-'END'
+	unit/test_buf: `other`
+	unit/test_buf: `a_case`, `dead`
+	unit/test_none
+	agent/test_files; unit/test_none
+	none_such: `a_case`
+	agent/test_none, unit/test_buf: `a_case`
+	e2e/exec: `another title`
+	e2e/none
+	fuzz toml, none
+	END
+}
