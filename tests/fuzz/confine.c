@@ -25,8 +25,8 @@ static void enter_namespaces(void)
 
 	snprintf(uid, sizeof(uid), "0 %u 1", geteuid());
 	snprintf(gid, sizeof(gid), "0 %u 1", getegid());
-	require(namespace_unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
-				  CLONE_NEWUTS),
+	require(namespace_unshare(
+			CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS),
 		"new namespaces");
 	require(io_write_file(AT_FDCWD, "/proc/self/uid_map", uid), "uid_map");
 	require(io_write_file(AT_FDCWD, "/proc/self/setgroups", "deny"), "setgroups");

@@ -38,7 +38,7 @@ struct launch {
 	struct list link;
 	enum launch_step step;
 	bool is_init;
-	pid_t pid; /* 0: not made yet */
+	pid_t pid;    /* 0: not made yet */
 	int stdio[3]; /* owned until it is made */
 	launch_done_fn *done;
 	launch_released_fn *released;
@@ -217,8 +217,7 @@ static void end_child(struct reaper_child *child, int status)
 bool dry_end_process(size_t n, int status)
 {
 	struct list *link = nth(&children, n);
-	struct reaper_child *child =
-		link ? container_of(link, struct reaper_child, link) : NULL;
+	struct reaper_child *child = link ? container_of(link, struct reaper_child, link) : NULL;
 
 	if (!child || child->pid == 0)
 		return false;
@@ -404,8 +403,7 @@ int launch_freeze_cgroup(const char *cgroup, bool freeze, struct err *err)
 	return no_cgroup(cgroup, err);
 }
 
-int launch_update_cgroup(
-	const char *cgroup, const Grpc__LinuxResources *resources, struct err *err)
+int launch_update_cgroup(const char *cgroup, const Grpc__LinuxResources *resources, struct err *err)
 {
 	(void)resources;
 	return no_cgroup(cgroup, err);

@@ -82,7 +82,8 @@ static void set_up_once(void)
 /* Where the job that creates a sandbox leaves its namespaces. */
 static void make_namespaces(void)
 {
-	static const char *const paths[] = {"/run/kata-containers/ns-ipc", "/run/kata-containers/ns-uts"};
+	static const char *const paths[] = {
+		"/run/kata-containers/ns-ipc", "/run/kata-containers/ns-uts"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
 		close_fd(open(paths[i], O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
