@@ -135,6 +135,38 @@ static void an_exec_needs_a_running_container(void **state)
 	buf_fini(&out);
 }
 
+static void exec_ids_are_checked(void **state)
+{
+	char longest[257] = "", too_long[258] = "";
+	const struct {
+		const char *id;
+		int status;
+	} rows[] = {
+		{"", WIRE_INVALID_ARGUMENT},
+		{too_long, WIRE_INVALID_ARGUMENT},
+		{longest, 0},
+		{longest, WIRE_ALREADY_EXISTS},
+		{"c1", WIRE_ALREADY_EXISTS},
+		/* It is never part of a path. */
+		{"../../\xff", 0},
+	};
+	Grpc__ExecProcessRequest request = GRPC__EXEC_PROCESS_REQUEST__INIT;
+	struct fixture *f = *state;
+
+	memset(longest, 'x', 256);
+	memset(too_long, 'x', 257);
+	run_container(f, "c1", "exec sleep 1000");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (exec_process(f, "c1", rows[i].id, "exec sleep 1000", false, NULL) !=
+			rows[i].status)
+			fail_msg("row %zu", i);
+	assert_int_equal(signal_process(f, "c1", "../../\xff", SIGKILL, NULL), 0);
+	assert_int_equal(wait_process(f, "c1", "../../\xff"), 128 + SIGKILL);
+	request.container_id = text("c1");
+	request.exec_id = text("e1");
+	assert_int_equal(call(f, "ExecProcess", &request.base, NULL), WIRE_INVALID_ARGUMENT);
+}
+
 static void an_exec_that_times_out_is_killed(void **state)
 {
 	struct buf out = BUF_INIT;
@@ -210,6 +242,7 @@ int main(void)
 		agent_test(requests_that_overlap_are_all_served),
 		agent_test(what_cannot_be_run_is_named),
 		agent_test(an_exec_needs_a_running_container),
+		agent_test(exec_ids_are_checked),
 		agent_test(an_exec_that_times_out_is_killed),
 		agent_test(nothing_is_kept_of_what_has_ended),
 	};

@@ -2,6 +2,7 @@
 /* Fields of a container's spec that few hosts send: what they do, and how a wrong one is refused.
  * Each in detail: tests/unit/test_launch_*.c. */
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,6 +227,21 @@ static void a_bind_is_id_mapped(void **state)
 	assert_refused(f, add_bind, &bind, WIRE_INVALID_ARGUMENT, "uidMappings: there are none");
 }
 
+static void a_source_is_bytes(void **state)
+{
+	char source[2 * PATH_SIZE];
+	struct bind bind = {.source = source, .option = "bind"};
+	struct fixture *f = *state;
+	struct buf out = BUF_INIT;
+
+	snprintf(source, sizeof(source), "%s/\xff\xfe \n", f->dir);
+	assert_int_equal(mkdir(source, 0701), 0);
+	run_amended(f, "stat -c %a /tmp/m", add_bind, &bind, &out);
+	assert_string_equal(buf_str(&out), "701\n");
+	buf_fini(&out);
+	assert_int_equal(rmdir(source), 0);
+}
+
 static void a_remount_needs_a_mount(void **state)
 {
 	struct bind bind = {.source = "", .option = "remount"};
@@ -243,6 +259,7 @@ int main(void)
 		agent_test(a_container_has_a_user_namespace),
 		agent_test(a_bind_is_id_mapped),
 		agent_test(a_remount_needs_a_mount),
+		agent_test(a_source_is_bytes),
 	};
 
 	fixture_require();

@@ -112,11 +112,41 @@ static void containers_share_ipc_and_hostname(void **state)
 	read_all(f, "c2", "", &second);
 	assert_memory_equal(buf_str(&first), "pod-1\n", 6);
 	assert_string_equal(buf_str(&first), buf_str(&second));
-	/* Not the agent's. */
 	assert_int_equal(remove_container(f, "c1"), 0);
 	assert_int_equal(remove_container(f, "c2"), 0);
 	buf_fini(&first);
 	buf_fini(&second);
+}
+
+static void read_agents_namespaces(const struct fixture *f, char names[2][64])
+{
+	static const char *const types[] = {"ipc", "uts"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)f->agent_pid, types[i]);
+		memset(names[i], 0, 64);
+		assert_true(readlink(path, names[i], 63) > 0);
+	}
+}
+
+static void the_agent_stays_in_its_own_namespaces(void **state)
+{
+	char before[2][64], after[2][64];
+	struct buf out = BUF_INIT;
+	struct fixture *f = *state;
+
+	read_agents_namespaces(f, before);
+	assert_int_equal(create_sandbox(f, "pod-1"), 0);
+	run_container(f, "c1", "readlink /proc/self/ns/ipc; readlink /proc/self/ns/uts");
+	read_all(f, "c1", "", &out);
+	read_agents_namespaces(f, after);
+	for (size_t i = 0; i < ARRAY_SIZE(before); i++) {
+		assert_string_equal(before[i], after[i]);
+		assert_null(strstr(buf_str(&out), after[i]));
+	}
+	buf_fini(&out);
 }
 
 static void the_pid_namespace_is_shared_on_request_only(void **state)
@@ -356,6 +386,7 @@ int main(void)
 		agent_test(what_is_still_to_come_is_unimplemented_by_name),
 		agent_test(shared_mounts_are_looked_at),
 		agent_test(containers_share_ipc_and_hostname),
+		agent_test(the_agent_stays_in_its_own_namespaces),
 		agent_test(the_pid_namespace_is_shared_on_request_only),
 		agent_test(a_pid_namespace_that_is_not_there_cannot_be_shared),
 		agent_test(a_sandbox_comes_first_and_once),
