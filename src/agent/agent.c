@@ -17,6 +17,7 @@
 #include "agent/trace.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "oci/extension.h"
 #include "wire/dial.h"
 #include "wire/status.h"
 
@@ -27,13 +28,24 @@ const char agent_commit[] = AGENT_COMMIT;
 /* And for peers to read their last answers: some never do. */
 #define FLUSH_NS (2 * NS_PER_S)
 
+const char *agent_feature(size_t i)
+{
+	if (i < oci_extensions_count())
+		return oci_extension_name(i);
+	return i == oci_extensions_count() ? "seccomp" : NULL;
+}
+
 static void announce(const struct agent *agent)
 {
+	auto_buf struct buf features = BUF_INIT;
+
+	for (size_t i = 0; agent_feature(i); i++)
+		(void)!buf_printf(&features, "%s%s", i ? ", " : "", agent_feature(i));
 	log_write(LOG_INFO, "root", "announce", "agent-commit", agent_commit, "agent-version",
 		KIHON_VERSION, "api-version", AGENT_API_VERSION, "init",
 		agent->is_init ? "true" : "false", "server-address", agent->options->server_addr,
 		"log-level", log_level_name(agent->options->log_level), "extra-features",
-		AGENT_EXTRA_FEATURES(", "), NULL);
+		buf_str(&features), NULL);
 	for (int i = 0; i < OPTION_LATER_COUNT; i++)
 		if (agent->options->not_supported & 1U << i)
 			log_printf(LOG_WARN, "root", "%s is not supported yet: ignored",

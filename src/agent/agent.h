@@ -16,12 +16,10 @@
 
 /* The version of the agent's API (Health.Version), which upstream has never changed. */
 #define AGENT_API_VERSION "0.0.1"
-/* Sorted. The first two are fields of proto/oci.proto that upstream's schema has not. */
-#define AGENT_FEATURE_TIME_OFFSETS "oci.Linux.timeOffsets"
-#define AGENT_FEATURE_ID_MAPPED "oci.Mount.idMappings"
-#define AGENT_FEATURE_SECCOMP "seccomp"
-#define AGENT_EXTRA_FEATURES(separator) \
-	AGENT_FEATURE_TIME_OFFSETS separator AGENT_FEATURE_ID_MAPPED separator AGENT_FEATURE_SECCOMP
+/* What we announce as extra_features: the i-th, NULL past the end. Sorted: the fields of
+ * proto/oci.proto that upstream's schema has not (oci/extension.h), then "seccomp". */
+const char *agent_feature(size_t i);
+enum { AGENT_FEATURES_MAX = 65 };
 
 /* Below options.run_dir: what the host shares, or copies (CopyFile). */
 #define AGENT_SHARE_DIR "shared/containers"

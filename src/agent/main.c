@@ -37,8 +37,11 @@ static const char usage[] =
 static void print_version(void)
 {
 	printf("kata-agent version %s (api version: %s, commit version: %s, type: C, "
-	       "extra features: [\"%s\"])\n",
-		KIHON_VERSION, AGENT_API_VERSION, agent_commit, AGENT_EXTRA_FEATURES("\", \""));
+	       "extra features: [",
+		KIHON_VERSION, AGENT_API_VERSION, agent_commit);
+	for (size_t i = 0; agent_feature(i); i++)
+		printf("%s\"%s\"", i ? ", " : "", agent_feature(i));
+	printf("])\n");
 }
 
 /* An exit status, or GO_ON. *ret_config is borrowed from argv, NULL without --config. */

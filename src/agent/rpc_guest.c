@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "health.pb-c.h"
+#include "wire/message.h"
 #include "wire/status.h"
 
 #define SYSFS_MEMORY "/sys/devices/system/memory/"
@@ -66,11 +67,10 @@ static int read_block_size(uint64_t *ret, struct err *err)
 	return 0;
 }
 
-static void fill_agent_details(const struct agent *agent, Grpc__AgentDetails *details)
+static void fill_agent_details(const struct agent *agent, char *features[static AGENT_FEATURES_MAX],
+	Grpc__AgentDetails *details)
 {
-	static char version[] = KIHON_VERSION, offsets[] = AGENT_FEATURE_TIME_OFFSETS,
-		    mapped[] = AGENT_FEATURE_ID_MAPPED, seccomp[] = AGENT_FEATURE_SECCOMP;
-	static char *features[] = {offsets, mapped, seccomp};
+	static char version[] = KIHON_VERSION;
 
 	details->version = version;
 	details->has_init_daemon = 1;
@@ -79,7 +79,11 @@ static void fill_agent_details(const struct agent *agent, Grpc__AgentDetails *de
 	details->has_supports_seccomp = 1;
 	details->supports_seccomp = 1;
 	details->extra_features = features;
-	details->n_extra_features = ARRAY_SIZE(features);
+	while (agent_feature(details->n_extra_features)) {
+		features[details->n_extra_features] =
+			message_text(agent_feature(details->n_extra_features));
+		details->n_extra_features++;
+	}
 }
 
 void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
@@ -87,6 +91,7 @@ void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *mess
 	const Grpc__GuestDetailsRequest *request = (const Grpc__GuestDetailsRequest *)message;
 	Grpc__GuestDetailsResponse reply = GRPC__GUEST_DETAILS_RESPONSE__INIT;
 	Grpc__AgentDetails details = GRPC__AGENT_DETAILS__INIT;
+	char *features[AGENT_FEATURES_MAX];
 	struct err err = ERR_INIT;
 
 	if (request->mem_block_size) {
@@ -100,7 +105,7 @@ void rpc_get_guest_details(struct ttrpc_call *call, const ProtobufCMessage *mess
 		reply.has_support_mem_hotplug_probe = 1;
 		reply.support_mem_hotplug_probe = access(SYSFS_MEMORY "probe", F_OK) == 0;
 	}
-	fill_agent_details(user, &details);
+	fill_agent_details(user, features, &details);
 	reply.agent_details = &details;
 	ttrpc_call_reply(call, &reply.base);
 }

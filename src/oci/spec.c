@@ -14,17 +14,13 @@ enum { MAX_DROPPED_TEXT = 1024 };
 static const struct {
 	const char *message, *name;
 } not_carried[] = {
+	/* The sandbox's uts namespace is the guest's, and the agent's to name. */
 	{"Spec", "domainname"},
 	{"Spec", "vm"},
 	{"Spec", "zos"},
-	{"Process", "ioPriority"},
-	{"Process", "scheduler"},
-	{"Process", "execCPUAffinity"},
-	{"User", "umask"},
 	{"Mount", "uidMappings"},
 	{"Mount", "gidMappings"},
 	{"Linux", "timeOffsets"},
-	{"Linux", "personality"},
 	{"Linux", "memoryPolicy"},
 	{"Linux", "netDevices"},
 	{"LinuxResources", "rdma"},
@@ -33,7 +29,6 @@ static const struct {
 	{"LinuxMemory", "useHierarchy"},
 	{"LinuxCPU", "burst"},
 	{"LinuxCPU", "idle"},
-	{"LinuxSeccomp", "defaultErrnoRet"},
 	{"LinuxSeccomp", "listenerPath"},
 	{"LinuxSeccomp", "listenerMetadata"},
 	{"LinuxIntelRdt", "closID"},

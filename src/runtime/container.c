@@ -128,6 +128,9 @@ int container_create(struct container *c, sandbox_done_fn *done, void *data, str
 
 	if (!sandbox_has_seccomp(c->sandbox))
 		guest_spec_drop_seccomp(c->spec);
+	r = guest_spec_fit(c->spec, sandbox_extensions(c->sandbox), err);
+	if (r < 0)
+		return r;
 	c->step_ns = clock_now_ns();
 	c->done = done;
 	c->data = data;

@@ -22,6 +22,7 @@ struct guest_spec {
 	Grpc__LinuxResources resources;
 	Grpc__LinuxCPU cpu;
 	bool shares_pid;
+	Grpc__Spec *fitted; /* owned; NULL: spec is what goes */
 
 	Grpc__Spec__AnnotationsEntry annotations[2];
 	Grpc__Spec__AnnotationsEntry **annotation_list; /* owned array */
@@ -170,6 +171,7 @@ static void amend_process(struct guest_spec *g)
 		return;
 	g->process = *g->spec.process;
 	g->process.apparmorprofile = NULL;
+	g->process.selinuxlabel = NULL;
 	g->spec.process = &g->process;
 }
 
@@ -271,6 +273,7 @@ static int amend_linux(
 		return err_set(err, EINVAL, "config.json: linux: missing");
 	g->linux = *g->spec.linux;
 	g->spec.linux = &g->linux;
+	g->linux.mountlabel = NULL;
 	amend_resources(g);
 	if (config->disable_seccomp)
 		g->linux.seccomp = NULL;
@@ -311,6 +314,7 @@ int guest_spec_new(const Grpc__Spec *host, const struct guest_spec_config *confi
 	if (!g)
 		return err_sys(err, ENOMEM, "make the guest's spec");
 	g->spec = *host;
+	g->spec.domainname = NULL;
 	r = amend(g, config, plan, err);
 	if (r < 0) {
 		guest_spec_free(g);
@@ -332,12 +336,14 @@ void guest_spec_free(struct guest_spec *g)
 	free(g->namespaces);
 	free(g->namespace_list);
 	guest_mounts_fini(&g->mounts);
+	if (g->fitted)
+		grpc__spec__free_unpacked(g->fitted, NULL);
 	free(g);
 }
 
 const Grpc__Spec *guest_spec_get(const struct guest_spec *g)
 {
-	return &g->spec;
+	return g->fitted ? g->fitted : &g->spec;
 }
 
 bool guest_spec_shares_pid(const struct guest_spec *g)
@@ -348,4 +354,51 @@ bool guest_spec_shares_pid(const struct guest_spec *g)
 void guest_spec_drop_seccomp(struct guest_spec *g)
 {
 	g->linux.seccomp = NULL;
+}
+
+/* 1: there is something that it has not announced. */
+static int warn_of_unknown(
+	const ProtobufCMessage *message, oci_extensions announced, struct err *err)
+{
+	auto_buf struct buf list = BUF_INIT;
+	int r = oci_extensions_find_unknown(message, announced, &list);
+
+	if (r < 0)
+		return err_sys(err, -r, "make the guest's spec");
+	if (buf_len(&list) == 0)
+		return 0;
+	log_write(LOG_WARN, "spec", "the guest's agent does not know these: left out", "fields",
+		buf_str(&list), NULL);
+	return 1;
+}
+
+int guest_spec_fit(struct guest_spec *g, oci_extensions announced, struct err *err)
+{
+	auto_buf struct buf bytes = BUF_INIT;
+	int r = warn_of_unknown(&g->spec.base, announced, err);
+
+	if (r <= 0)
+		return r;
+	/* Most of it is borrowed: what is changed has to be a copy. The bytes are our own, and so are
+	 * not charged to anybody. */
+	r = message_encode(&g->spec.base, &bytes);
+	if (r < 0)
+		return err_sys(err, -r, "make the guest's spec");
+	g->fitted = grpc__spec__unpack(NULL, buf_len(&bytes), (const uint8_t *)buf_str(&bytes));
+	if (!g->fitted)
+		return err_sys(err, ENOMEM, "make the guest's spec");
+	oci_extensions_remove_unknown(&g->fitted->base, announced);
+	return 0;
+}
+
+int guest_spec_fit_process(Grpc__Process *process, oci_extensions announced, struct err *err)
+{
+	int r = warn_of_unknown(&process->base, announced, err);
+
+	if (r < 0)
+		return r;
+	oci_extensions_remove_unknown(&process->base, announced);
+	free(take_ptr(&process->apparmorprofile));
+	free(take_ptr(&process->selinuxlabel));
+	return 0;
 }

@@ -13,14 +13,16 @@
  *			of the kernel stay as they are
  *	devices		the host's block and VFIO devices are left out, with a warning
  *	resources	cpuset.cpus, devices, blockIO and network go: they name the host's
- *	process		AppArmor profiles are the host's
+ *	process		AppArmor profiles and SELinux labels are the host's
  *	seccomp		goes when the configuration or the guest says so
+ *	domainname	goes: the pod's uts namespace is the guest's
  *
  * KATA: upstream also drops resources.pids, because its agent misreads it; ours applies it.
  *
  * The result borrows from the spec it was made of, which has to outlive it.
  */
 #include "agent.pb-c.h"
+#include "oci/extension.h"
 #include "runtime/share.h"
 
 /* Who a container is to its sandbox (annotations of containerd's CRI and CRI-O). */
@@ -52,3 +54,9 @@ const Grpc__Spec *guest_spec_get(const struct guest_spec *g);
 bool guest_spec_shares_pid(const struct guest_spec *g);
 /* The guest has no seccomp. */
 void guest_spec_drop_seccomp(struct guest_spec *g);
+/* Leaves out what this agent has not announced, with a warning that names it. */
+int guest_spec_fit(struct guest_spec *g, oci_extensions announced, struct err *err) must_check;
+
+/* The same as all of the above for the process of an exec, which is changed in place. */
+int guest_spec_fit_process(
+	Grpc__Process *process, oci_extensions announced, struct err *err) must_check;

@@ -167,6 +167,8 @@ static void on_details(void *data, const ProtobufCMessage *reply, const struct e
 		return;
 	span(sb, "ask the guest");
 	sb->has_seccomp = agent && agent->supports_seccomp;
+	sb->extensions =
+		agent ? oci_extensions_parse(agent->extra_features, agent->n_extra_features) : 0;
 	log_write(LOG_INFO, "sandbox", "agent connected", "version",
 		agent && agent->version ? agent->version : "", NULL);
 	r = create_sandbox(sb);
@@ -540,4 +542,9 @@ const char *sandbox_get_id(const struct sandbox *sb)
 bool sandbox_has_seccomp(const struct sandbox *sb)
 {
 	return sb->has_seccomp;
+}
+
+oci_extensions sandbox_extensions(const struct sandbox *sb)
+{
+	return sb->extensions;
 }

@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "loop/loop.h"
+#include "oci/extension.h"
 #include "runtime/agent.h"
 #include "runtime/oom_watch.h"
 #include "runtime/share.h"
@@ -102,3 +103,5 @@ const struct config *sandbox_get_config(const struct sandbox *sb);
 pid_t sandbox_pid(const struct sandbox *sb);
 /* The guest's agent can apply seccomp filters. */
 bool sandbox_has_seccomp(const struct sandbox *sb);
+/* What it says it knows of the fields that are ours. */
+oci_extensions sandbox_extensions(const struct sandbox *sb);

@@ -19,11 +19,12 @@ struct sandbox {
 	struct state *journal; /* owned: what has been made */
 	struct hypervisor *hv; /* owned */
 	enum hypervisor_phase hv_phase;
-	pid_t pid;	       /* the VMM's, once started */
-	struct agent *agent;   /* owned */
-	struct agent_log *log; /* owned */
-	bool has_seccomp;      /* untrusted: the guest's word */
-	size_t n_jobs;	       /* under way; a stop waits for them */
+	pid_t pid;		   /* the VMM's, once started */
+	struct agent *agent;	   /* owned */
+	struct agent_log *log;	   /* owned */
+	bool has_seccomp;	   /* untrusted: the guest's word */
+	oci_extensions extensions; /* the same */
+	size_t n_jobs;		   /* under way; a stop waits for them */
 	bool destroy_asked, destroy_answered;
 	bool undone, is_untouched;
 

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "oci/spec.h"
 #include "oci/validate.h"
+#include "runtime/guest_spec.h"
 #include "runtime/timeline.h"
 #include "shim/shim.h"
 #include "task.pb-c.h"
@@ -32,9 +33,6 @@ static int parse_spec(const Containerd__Task__V2__ExecProcessRequest *request, G
 	if (buf_len(&dropped) > 0)
 		log_write(LOG_WARN, "exec", "not supported yet, ignored", "members",
 			buf_str(&dropped), NULL);
-	/* The profile is the host's; the guest has no AppArmor. */
-	free(process->apparmorprofile);
-	process->apparmorprofile = NULL;
 	/* The request's own field wins, as with every shim; the guest goes by the process'. */
 	process->has_terminal = 1;
 	process->terminal = request->terminal;
@@ -77,7 +75,9 @@ static int add_exec(
 		r = parse_spec(request, &spec, err);
 	if (r < 0)
 		return r;
-	r = guest_process_new(&config, &p, err);
+	r = guest_spec_fit_process(spec, sandbox_extensions(c->sandbox), err);
+	if (r == 0)
+		r = guest_process_new(&config, &p, err);
 	if (r < 0) {
 		oci_process_free(spec);
 		return r;

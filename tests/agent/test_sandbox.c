@@ -36,6 +36,7 @@ static void guest_details_are_given_as_asked(void **state)
 	const Grpc__GuestDetailsResponse *response;
 	struct fixture *f = *state;
 	struct reply reply;
+	size_t n;
 
 	request.has_mem_hotplug_probe = request.mem_hotplug_probe = 1;
 	call_start(f, "GetGuestDetails", &request.base, &grpc__guest_details_response__descriptor,
@@ -49,8 +50,10 @@ static void guest_details_are_given_as_asked(void **state)
 	assert_true(response->agent_details->supports_seccomp);
 	assert_true(response->agent_details->n_storage_handlers >= 6);
 	assert_string_equal(response->agent_details->storage_handlers[0], "virtio-fs");
-	assert_int_equal(response->agent_details->n_extra_features, 3);
-	assert_string_equal(response->agent_details->extra_features[0], "oci.Linux.timeOffsets");
+	n = response->agent_details->n_extra_features;
+	assert_true(n >= 11);
+	assert_string_equal(response->agent_details->extra_features[0], "oci.Linux.personality");
+	assert_string_equal(response->agent_details->extra_features[n - 1], "seccomp");
 	reply_fini(&reply);
 	request.has_mem_block_size = request.mem_block_size = 1;
 	assert_int_equal(call(f, "GetGuestDetails", &request.base, NULL), 0);

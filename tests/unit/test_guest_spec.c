@@ -384,12 +384,78 @@ static void the_hosts_network_is_refused(void **state)
 	oci_spec_free(spec);
 }
 
+#define OURS                                                                              \
+	"{\"process\":{\"args\":[\"a\"],\"user\":{\"uid\":7,\"umask\":2},\"scheduler\":{" \
+	"\"policy\":"                                                                     \
+	"\"SCHED_IDLE\"}},\"linux\":{\"personality\":{\"domain\":\"LINUX\"},\"timeOffsets\":{}}}"
+
+static void what_the_agent_does_not_know_is_left_out(void **state)
+{
+	char *names[] = {(char[]){"oci.User.umask"}, (char[]){"seccomp"}};
+	struct guest g;
+
+	(void)state;
+	make_ok(&g, OURS);
+	assert_int_equal(guest_spec_fit(g.guest, oci_extensions_parse(names, 2), NULL), 0);
+	g.spec = guest_spec_get(g.guest);
+	assert_int_equal(g.spec->process->user->umask, 2);
+	assert_int_equal(g.spec->process->user->uid, 7);
+	assert_null(g.spec->process->scheduler);
+	assert_null(g.spec->linux->personality);
+	assert_string_equal(
+		g.spec->root->path, "/run/kata-containers/shared/containers/passthrough/c1/rootfs");
+	/* The bundle's is as it was: it may be needed again. */
+	assert_non_null(g.host->process->scheduler);
+	drop(&g);
+	make_ok(&g, OURS);
+	assert_int_equal(guest_spec_fit(g.guest, ~UINT64_C(0), NULL), 0);
+	g.spec = guest_spec_get(g.guest);
+	assert_string_equal(g.spec->process->scheduler->policy, "SCHED_IDLE");
+	assert_string_equal(g.spec->linux->personality->domain, "LINUX");
+	/* Never, as the time namespace goes. */
+	assert_null(g.spec->linux->timeoffsets);
+	drop(&g);
+}
+
+static void labels_and_names_of_the_host_go(void **state)
+{
+	struct guest g;
+
+	(void)state;
+	make_ok(&g, "{\"domainname\":\"d\",\"process\":{\"selinuxLabel\":\"a:b:c:s0\","
+		    "\"apparmorProfile\":\"p\"},\"linux\":{\"mountLabel\":\"a:b:c:s0\"}}");
+	assert_null(g.spec->process->selinuxlabel);
+	assert_null(g.spec->process->apparmorprofile);
+	assert_null(g.spec->linux->mountlabel);
+	assert_null(g.spec->domainname);
+	drop(&g);
+}
+
+static void the_process_of_an_exec_is_fitted_too(void **state)
+{
+	static const char json[] =
+		"{\"args\":[\"a\"],\"selinuxLabel\":\"l\",\"apparmorProfile\":\"p\",\"user\":{"
+		"\"umask\":2},\"ioPriority\":{\"class\":\"IOPRIO_CLASS_IDLE\"}}";
+	char *names[] = {(char[]){"oci.Process.ioPriority"}};
+	Grpc__Process *p;
+
+	(void)state;
+	assert_int_equal(oci_process_parse(json, strlen(json), &p, NULL, NULL), 0);
+	assert_int_equal(guest_spec_fit_process(p, oci_extensions_parse(names, 1), NULL), 0);
+	assert_null(p->selinuxlabel);
+	assert_null(p->apparmorprofile);
+	assert_false(p->user->has_umask);
+	assert_string_equal(p->iopriority->class_, "IOPRIO_CLASS_IDLE");
+	assert_string_equal(p->args[0], "a");
+	oci_process_free(p);
+}
+
 static void making_it_survives_the_lack_of_memory(void **state)
 {
 	static const char json[] =
-		"{\"linux\":{\"namespaces\":[{\"type\":\"ipc\"}]},\"mounts\":[" MOUNT(
-			"/data", "/srv/data", "bind", "\"rbind\"") "," MOUNT("/dev/shm", "/s",
-			"bind", "") "],\"annotations\":{\"a\":\"b\"}}";
+		"{\"linux\":{\"namespaces\":[{\"type\":\"ipc\"}],\"personality\":{}},\"mounts\":"
+		"[" MOUNT("/data", "/srv/data", "bind", "\"rbind\"") "," MOUNT(
+			"/dev/shm", "/s", "bind", "") "],\"annotations\":{\"a\":\"b\"}}";
 	Grpc__Spec *host;
 	struct layout layout;
 
@@ -404,6 +470,8 @@ static void making_it_survives_the_lack_of_memory(void **state)
 
 		oom_arm(n);
 		r = guest_spec_new(host, &plain, &plan, &guest, NULL);
+		if (r == 0)
+			r = guest_spec_fit(guest, 0, NULL);
 		oom_disarm();
 		if (r < 0)
 			assert_int_equal(r, -ENOMEM);
@@ -432,6 +500,9 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_given_to_the_guest_is_refused),
 		cmocka_unit_test(the_container_type_is_searched_in_upstreams_order),
 		cmocka_unit_test(the_hosts_network_is_refused),
+		cmocka_unit_test(what_the_agent_does_not_know_is_left_out),
+		cmocka_unit_test(labels_and_names_of_the_host_go),
+		cmocka_unit_test(the_process_of_an_exec_is_fitted_too),
 		cmocka_unit_test(making_it_survives_the_lack_of_memory),
 	};
 

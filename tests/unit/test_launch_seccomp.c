@@ -20,6 +20,13 @@
 #define PROFILE(rest) ",\"seccomp\":{" rest "}"
 #define ALLOW_BUT(rules) PROFILE("\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[" rules "]")
 
+/* What busybox's true needs; without no_new_privs also what gives up CAP_SYS_ADMIN. */
+#define ALLOWED_SYSCALLS                                                              \
+	"\"syscalls\":[{\"names\":[\"execve\",\"brk\",\"arch_prctl\",\"exit_group\"," \
+	"\"exit\",\"set_tid_address\",\"set_robust_list\",\"rseq\",\"prlimit64\","    \
+	"\"readlink\",\"readlinkat\",\"getrandom\",\"mprotect\",\"mmap\",\"munmap\"," \
+	"\"getuid\",\"prctl\",\"capset\",\"uname\",\"write\"],\"action\":\"SCMP_ACT_ALLOW\"}]"
+
 static struct outcome out;
 
 static void sh_with(const char *profile, bool nnp, const char *script)
@@ -58,6 +65,33 @@ static void no_errno_or_0_means_eperm(void **state)
 		true, "mkdir /x 2>&1");
 	assert_exits(out, 1);
 	assert_non_null(strstr(out.output, "Operation not permitted"));
+}
+
+static void the_default_action_has_its_errno(void **state)
+{
+	static const struct {
+		const char *members, *said;
+	} rows[] = {
+		{"\"defaultErrnoRet\":38,", "mkdir: can't create directory '/x': Function not "
+					    "implemented\n"},
+		{"\"defaultErrnoRet\":0,", "mkdir: can't create directory '/x': Operation not "
+					   "permitted\n"},
+		{"", "mkdir: can't create directory '/x': Operation not permitted\n"},
+	};
+	char profile[640];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(profile, sizeof(profile),
+			PROFILE("\"defaultAction\":\"SCMP_ACT_ERRNO\",%s" ALLOWED_SYSCALLS),
+			rows[i].members);
+		rig_run(&(struct plan){.args = "[\"mkdir\",\"/x\"]",
+				.linux_members = profile,
+				.process = NNP},
+			&out);
+		assert_exits(out, 1);
+		assert_string_equal(out.output, rows[i].said);
+	}
 }
 
 static void killing_actions_kill(void **state)
@@ -165,16 +199,11 @@ static void unknown_syscalls_are_skipped_and_logged(void **state)
 
 static void an_allow_list_runs_what_it_lists(void **state)
 {
-	/* What busybox's true needs; without no_new_privs also what gives up CAP_SYS_ADMIN. */
 	static const char profile[] = PROFILE(
 		"\"defaultAction\":\"SCMP_ACT_ERRNO\",\"architectures\":[\"SCMP_ARCH_X86_64\","
 		"\"SCMP_ARCH_X86\",\"SCMP_ARCH_X32\"],\"flags\":[\"SECCOMP_FILTER_FLAG_LOG\","
-		"\"SECCOMP_FILTER_FLAG_TSYNC\",\"SECCOMP_FILTER_FLAG_SPEC_ALLOW\"],"
-		"\"syscalls\":[{\"names\":[\"execve\",\"brk\",\"arch_prctl\",\"exit_group\","
-		"\"exit\",\"set_tid_address\",\"set_robust_list\",\"rseq\",\"prlimit64\","
-		"\"readlink\",\"readlinkat\",\"getrandom\",\"mprotect\",\"mmap\",\"munmap\","
-		"\"getuid\",\"prctl\",\"capset\",\"uname\",\"write\"],"
-		"\"action\":\"SCMP_ACT_ALLOW\"}]");
+		"\"SECCOMP_FILTER_FLAG_TSYNC\",\"SECCOMP_FILTER_FLAG_SPEC_ALLOW\"]"
+		"," ALLOWED_SYSCALLS);
 
 	(void)state;
 	for (int nnp = 0; nnp < 2; nnp++) {
@@ -222,6 +251,10 @@ static void bad_profiles_are_refused(void **state)
 		{ALLOW_BUT(
 			 "{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":5000}"),
 			"5000"},
+		{ALLOW_BUT("{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_LOG\",\"errnoRet\":1}"),
+			"SCMP_ACT_LOG takes no errno"},
+		{PROFILE("\"defaultAction\":\"SCMP_ACT_KILL\",\"defaultErrnoRet\":1"),
+			"SCMP_ACT_KILL takes no errno"},
 		{ALLOW_BUT("{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":["
 			   "{\"index\":6,\"op\":\"SCMP_CMP_EQ\"}]}"),
 			"argument 6"},
@@ -245,6 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		rig_test(a_filter_is_loaded_with_and_without_nnp),
 		rig_test(no_errno_or_0_means_eperm),
+		rig_test(the_default_action_has_its_errno),
 		rig_test(killing_actions_kill),
 		rig_test(trace_without_a_tracer_is_enosys),
 		rig_test(conditions_look_at_arguments),

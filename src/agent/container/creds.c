@@ -74,6 +74,9 @@ int creds_check_user(const Grpc__User *user, struct err *err)
 	for (size_t i = 0; i < user->n_additionalgids; i++)
 		if (user->additionalgids[i] == UINT32_MAX)
 			what = "additional gid";
+	if (user->umask > 0777)
+		return err_status(
+			err, EINVAL, WIRE_INVALID_ARGUMENT, "umask %#o is above 0777", user->umask);
 	if (!what)
 		return 0;
 	return err_status(

@@ -10,6 +10,7 @@
 
 #include "agent/container/creds.h"
 #include "agent/container/namespaces.h"
+#include "agent/container/priority.h"
 #include "agent/container/report.h"
 #include "agent/container/setup.h"
 #include "agent/container/userns.h"
@@ -75,10 +76,12 @@ static int write_maps(const struct setup *setup, struct err *err)
 static int set_limits(const struct setup *setup, struct err *err)
 {
 	const Grpc__Process *p = setup->request.spec->process;
+	int r;
 
-	return setup->has_userns && p
-		       ? creds_apply_rlimits(setup->pid, p->rlimits, p->n_rlimits, err)
-		       : 0;
+	if (!setup->has_userns || !p)
+		return 0;
+	r = creds_apply_rlimits(setup->pid, p->rlimits, p->n_rlimits, err);
+	return r < 0 ? r : priority_apply(setup->pid, setup->request.process, err);
 }
 
 int launch_serve_process(struct setup *setup, struct err *err)

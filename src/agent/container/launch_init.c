@@ -33,6 +33,8 @@
 #include "agent/container/masks.h"
 #include "agent/container/mounts.h"
 #include "agent/container/namespaces.h"
+#include "agent/container/personality.h"
+#include "agent/container/priority.h"
 #include "agent/container/program.h"
 #include "agent/container/report.h"
 #include "agent/container/rootfs.h"
@@ -64,10 +66,13 @@ static int say_hello(const struct setup *setup, struct err *err)
 
 static int join_cgroup(struct setup *setup, struct err *err)
 {
+	const Grpc__CPUAffinity *cpus = setup->request.process->execcpuaffinity;
 	int r = cgroup_join(&setup->cgroup, setup->born_in_cgroup);
 
 	cgroup_close(&setup->cgroup);
-	return r < 0 ? err_sys(err, -r, "join cgroup %s", setup->request.cgroup) : 0;
+	if (r < 0)
+		return err_sys(err, -r, "join cgroup %s", setup->request.cgroup);
+	return cpus && !setup->request.is_init ? priority_set_cpus(cpus->final, err) : 0;
 }
 
 /* An exec's limits first: the user namespace that it enters takes the right to raise them. An init's
@@ -81,6 +86,8 @@ static int enter_namespaces(struct init *init, struct err *err)
 
 	if (is_exec && container)
 		r = creds_apply_rlimits(0, container->rlimits, container->n_rlimits, err);
+	if (r == 0 && is_exec)
+		r = priority_apply(0, init->process, err);
 	if (r == 0)
 		r = namespaces_enter(&setup->request, err);
 	return r == 0 && is_exec ? userns_become_root(err) : r;
@@ -278,6 +285,10 @@ static int become_user(struct init *init, struct err *err)
 
 	if (r == 0 && container && !init->setup->has_userns)
 		r = creds_apply_rlimits(0, container->rlimits, container->n_rlimits, err);
+	if (r == 0 && !init->setup->has_userns)
+		r = priority_apply(0, init->process, err);
+	if (r == 0)
+		r = personality_apply(init->spec->linux->personality, err);
 	if (r == 0)
 		r = creds_apply(init->process->user, &init->caps, filter_needs_admin(init),
 			init->setup->sock_fd, err);
@@ -345,6 +356,8 @@ static int run(struct init *init, struct err *err)
 	if (r < 0)
 		return r;
 	(void)prctl(PR_SET_PDEATHSIG, 0);
+	if (init->process->user && init->process->user->has_umask)
+		umask(init->process->user->umask);
 	r = restrict_syscalls(init, err);
 	if (r < 0)
 		return r;

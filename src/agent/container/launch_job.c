@@ -12,6 +12,7 @@
 #include "agent/container/limits.h"
 #include "agent/container/mount_work.h"
 #include "agent/container/namespaces.h"
+#include "agent/container/priority.h"
 #include "agent/container/report.h"
 #include "agent/container/seccomp_profile.h"
 #include "agent/container/sysctl.h"
@@ -143,8 +144,11 @@ int launch_adjust_oom_score(const Grpc__Process *process, struct err *err)
  * see it, there is nothing of the guest's that they could reach through it. */
 static int enter_container(struct setup *setup, struct err *err)
 {
+	const Grpc__CPUAffinity *cpus = setup->request.process->execcpuaffinity;
 	int r = launch_adjust_oom_score(setup->request.spec->process, err);
 
+	if (r == 0 && cpus && !setup->request.is_init)
+		r = priority_set_cpus(cpus->initial, err);
 	return r < 0 ? r : namespaces_enter_early(&setup->request, setup->home_fds, err);
 }
 

@@ -92,14 +92,23 @@ int namespaces_prepare_pid(
 	return enter(request, LAUNCH_NS_PID, err);
 }
 
+static int set_names(const Grpc__Spec *spec, struct err *err)
+{
+	const char *host = spec->hostname, *domain = spec->domainname;
+
+	if (host && *host && sethostname(host, strlen(host)) < 0)
+		return err_sys(err, errno, "set the hostname to \"%s\"", host);
+	if (domain && *domain && setdomainname(domain, strlen(domain)) < 0)
+		return err_sys(err, errno, "set the domainname to \"%s\"", domain);
+	return 0;
+}
+
 static int set_up_new(const struct launch_request *request, struct err *err)
 {
-	const char *hostname = request->spec->hostname;
-	int r;
+	int r = namespaces_is_new(request, LAUNCH_NS_UTS) ? set_names(request->spec, err) : 0;
 
-	if (namespaces_is_new(request, LAUNCH_NS_UTS) && hostname && *hostname &&
-		sethostname(hostname, strlen(hostname)) < 0)
-		return err_sys(err, errno, "set the hostname to \"%s\"", hostname);
+	if (r < 0)
+		return r;
 	if (namespaces_is_new(request, LAUNCH_NS_NET)) {
 		r = namespace_loopback_up();
 		if (r < 0)

@@ -44,11 +44,16 @@ static int parse_action(
 
 	if (!name)
 		return invalid(c, "action", name);
-	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
-		if (strcmp(table[i].name, name) == 0) {
-			*ret = table[i].action;
-			return 0;
-		}
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		if (strcmp(table[i].name, name) != 0)
+			continue;
+		/* Hosts that speak proto3 send a 0 where there is none. */
+		if (errno_ret)
+			return err_status(c->err, EINVAL, WIRE_INVALID_ARGUMENT,
+				"seccomp profile: %s takes no errno", name);
+		*ret = table[i].action;
+		return 0;
+	}
 	if (strcmp(name, "SCMP_ACT_NOTIFY") == 0)
 		return err_set(c->err, ENOTSUP, "seccomp action SCMP_ACT_NOTIFY is not supported");
 	if (value > ERRNO_MAX)
@@ -224,7 +229,8 @@ int seccomp_profile_compile(const Grpc__LinuxSeccomp *profile, int report_fd,
 	struct compile c = {.report_fd = report_fd, .err = err};
 	struct syscall_filter filter = {.insns = NULL};
 	unsigned int flags;
-	int r = parse_action(&c, profile->defaultaction, 0, &c.default_action);
+	int r = parse_action(
+		&c, profile->defaultaction, profile->defaulterrnoret, &c.default_action);
 
 	if (r == 0)
 		r = parse_flags(&c, profile, &flags);

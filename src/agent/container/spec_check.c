@@ -7,6 +7,8 @@
 #include "agent/container/hooks.h"
 #include "agent/container/launch.h"
 #include "agent/container/namespaces.h"
+#include "agent/container/personality.h"
+#include "agent/container/priority.h"
 #include "agent/container/rootfs.h"
 #include "agent/container/sysctl.h"
 #include "linux/mount_options.h"
@@ -77,6 +79,8 @@ int launch_check_process(const Grpc__Process *process, struct err *err)
 		r = creds_parse_caps(process->capabilities, &caps, err);
 	if (r == 0)
 		r = creds_check_rlimits(process->rlimits, process->n_rlimits, err);
+	if (r == 0)
+		r = priority_check(process, err);
 	if (r < 0)
 		return r;
 	if (process->oomscoreadj < -1000 || process->oomscoreadj > 1000)
@@ -107,10 +111,14 @@ int launch_check_spec(const Grpc__Spec *spec, struct err *err)
 		r = hooks_check(spec->hooks, err);
 	if (r == 0)
 		r = sysctl_check(l, err);
+	if (r == 0)
+		r = personality_check(l->personality, err);
 	if (r < 0)
 		return r;
 	if (spec->hostname && *spec->hostname && !namespaces_lists(l, LAUNCH_NS_UTS))
 		return invalid(err, "a hostname needs a uts namespace");
+	if (spec->domainname && *spec->domainname && !namespaces_lists(l, LAUNCH_NS_UTS))
+		return invalid(err, "a domainname needs a uts namespace");
 	if (l->rootfspropagation && *l->rootfspropagation &&
 		!mount_options_propagation(l->rootfspropagation))
 		return invalid(err, "unknown rootfsPropagation \"%.32s\"", l->rootfspropagation);
