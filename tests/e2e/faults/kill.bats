@@ -133,11 +133,20 @@ last_sign_of_life() {
 	spans_of_pod | grep -vE '^shim (destroy|stop|unmount|delete)' | awk '{ print $NF }' | sort -n | tail -n 1
 }
 
-# at_own_step agent STEP: when it is about to tell it, which so nobody hears of. Nor does the host know when
-# that is: the limit runs from the last thing that it has heard of. The configuration is this pod's until
-# its shim has read it.
+# panicked FILE: when the guest of $id did, by its own clock, which starts after its machine has. Nothing when
+# FILE does not tell.
+panicked() {
+	local up
+	up=$(spans_of_pod | sed -n 's/^shim start the virtual machine //p')
+	[[ -n $up && $(< "$1") =~ \[\ *([0-9]+)\.([0-9]{3})[0-9]*\]\ Kernel\ panic ]] || return 0
+	echo $((up + BASH_REMATCH[1] * 1000 + 10#${BASH_REMATCH[2]}))
+}
+
+# at_own_step agent STEP: when it is about to tell it, which so nobody hears of. The limit runs from its kernel's
+# last word or, where that is not known, from the last thing that the host has heard of. The configuration is
+# this pod's until its shim has read it.
 at_own_step() {
-	local client ended last lock
+	local client ended last died lock
 	exec {lock}> "$tmp/lock"
 	flock "$lock"
 	configure_guest "FAULT=${2// /-}"
@@ -151,6 +160,8 @@ at_own_step() {
 	ended=$(now_ms)
 	wait "$client" || true
 	last=$(last_sign_of_life)
+	died=$(panicked "$tmp/$id.client")
+	((${died:-0} <= last)) || last=$died
 	echo "$2, the agent killed: $((ended - last)) ms: $(tail -n 1 "$tmp/$id.client" | cut -c 1-160)"
 	((ended - last <= 5000 * patience))
 	clean_up
