@@ -6,7 +6,7 @@
  */
 #include <sys/types.h>
 
-#include "agent/prometheus.h"
+#include "text/prometheus.h"
 
 /* In the order of the families' names; two of them may read the same file. */
 enum metrics_part {

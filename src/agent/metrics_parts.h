@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Private to metrics.c: what each part makes of its file. */
-#include "agent/prometheus.h"
+#include "text/prometheus.h"
 
 typedef void metrics_part_fn(struct prometheus *p, struct slice text);
 

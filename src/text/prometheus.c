@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/prometheus.h"
+#include "text/prometheus.h"
 
 #include <inttypes.h>
 #include <stdio.h>
