@@ -36,11 +36,6 @@ const char *metrics_part_file(enum metrics_part part)
 	return parts[part].file;
 }
 
-void metrics_add_item(struct prometheus *p, const char *item, uint64_t value)
-{
-	prometheus_add(p, &(struct prometheus_label){"item", slice_of_str(item)}, 1, value);
-}
-
 uint64_t metrics_scale(uint64_t n, uint64_t numerator, uint64_t denominator)
 {
 	uint64_t whole, part = n % denominator, sum;

@@ -158,8 +158,8 @@ void metrics_tasks(struct prometheus *p, struct slice text)
 	if (slash == word.len || !proctext_parse_u64(slice_of(word.p, slash), &running) ||
 		!proctext_parse_u64(slice_of(word.p + slash + 1, word.len - slash - 1), &all))
 		return;
-	metrics_add_item(p, "cur", running);
-	metrics_add_item(p, "max", all);
+	process_metrics_add_item(p, "cur", running);
+	process_metrics_add_item(p, "max", all);
 }
 
 void metrics_network(struct prometheus *p, struct slice text)

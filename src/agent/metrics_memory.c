@@ -87,5 +87,5 @@ void metrics_memory(struct prometheus *p, struct slice text)
 	prometheus_begin(p, &(struct prometheus_family){"kata_guest_meminfo", "gauge",
 				    "The guest's memory, in bytes or numbers of pages."});
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		metrics_add_item(p, fields[i].item, find_value(text, fields[i].key));
+		process_metrics_add_item(p, fields[i].item, find_value(text, fields[i].key));
 }

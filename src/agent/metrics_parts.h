@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* Private to metrics.c: what each part makes of its file. */
-#include "text/prometheus.h"
+#include "linux/process_metrics.h"
 
 typedef void metrics_part_fn(struct prometheus *p, struct slice text);
 
@@ -11,8 +11,6 @@ metrics_part_fn metrics_agent_io, metrics_agent_stat, metrics_agent_status, metr
 metrics_part_fn metrics_cpu, metrics_disks, metrics_filesystems, metrics_load, metrics_memory,
 	metrics_network, metrics_tasks, metrics_vm;
 
-/* One sample {item="..."}. */
-void metrics_add_item(struct prometheus *p, const char *item, uint64_t value);
 /* n * numerator / denominator, or UINT64_MAX if that is what it comes to. */
 uint64_t metrics_scale(uint64_t n, uint64_t numerator, uint64_t denominator);
 /* Of the times in procfs, per second. */

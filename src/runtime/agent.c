@@ -6,6 +6,7 @@
 #include "agent.pb-c.h"
 #include "base/clock.h"
 #include "base/list.h"
+#include "csi.pb-c.h"
 #include "health.pb-c.h"
 #include "wire/dial.h"
 
@@ -63,6 +64,14 @@ static const struct method methods[] = {
 	[AGENT_STATS_CONTAINER] = {SERVICE, "StatsContainer",
 		&grpc__stats_container_response__descriptor, LIMIT_GENERAL},
 	[AGENT_GET_OOM_EVENT] = {SERVICE, "GetOOMEvent", &grpc__oomevent__descriptor, LIMIT_NONE},
+	[AGENT_GET_METRICS] = {SERVICE, "GetMetrics", &grpc__metrics__descriptor, LIMIT_GENERAL},
+	[AGENT_GET_IP_TABLES] = {SERVICE, "GetIPTables", &grpc__get_iptables_response__descriptor,
+		LIMIT_GENERAL},
+	[AGENT_SET_IP_TABLES] = {SERVICE, "SetIPTables", &grpc__set_iptables_response__descriptor,
+		LIMIT_GENERAL},
+	[AGENT_GET_VOLUME_STATS] = {SERVICE, "GetVolumeStats",
+		&grpc__volume_stats_response__descriptor, LIMIT_GENERAL},
+	[AGENT_RESIZE_VOLUME] = {SERVICE, "ResizeVolume", NULL, LIMIT_GENERAL},
 };
 static_assert(ARRAY_SIZE(methods) == AGENT_METHOD_COUNT, "a row for every method");
 

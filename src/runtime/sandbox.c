@@ -114,8 +114,11 @@ static void on_sandbox_created(void *data, const ProtobufCMessage *reply, const 
 	if (!goes_on(sb, err, "create the sandbox in the guest"))
 		return;
 	r = sandbox_start_health(sb);
-	if (r < 0) {
+	if (r < 0)
 		err_sys(&failed, -r, "watch the agent's health");
+	else
+		r = sandbox_start_management(sb, &failed);
+	if (r < 0) {
 		fail_start(sb, &failed, "start the sandbox");
 		return;
 	}

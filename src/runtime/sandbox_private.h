@@ -5,6 +5,7 @@
 #include "runtime/agent_log.h"
 #include "runtime/guest_timeline.h"
 #include "runtime/health.h"
+#include "runtime/management.h"
 #include "runtime/sandbox.h"
 #include "runtime/state.h"
 
@@ -32,11 +33,12 @@ struct sandbox {
 	void *data; /* borrowed from the owner */
 	sandbox_done_fn *start_done, *stop_done;
 	void *start_data, *stop_data;
-	struct source *start_timer;  /* owned: the deadline of the start */
-	struct health *health;	     /* owned; while RUNNING */
-	struct oom_watch *oom;	     /* owned; while RUNNING, if asked for */
-	struct source *hangup_timer; /* owned: what is left of the wait for the VM's end */
-	struct source *stop_timer;   /* owned: how long the guest may take to say goodbye */
+	struct source *start_timer;    /* owned: the deadline of the start */
+	struct health *health;	       /* owned; while RUNNING */
+	struct oom_watch *oom;	       /* owned; while RUNNING, if asked for */
+	struct management *management; /* owned; while RUNNING */
+	struct source *hangup_timer;   /* owned: what is left of the wait for the VM's end */
+	struct source *stop_timer;     /* owned: how long the guest may take to say goodbye */
 	struct err hangup; /* the agent hung up: the VM's end, which says more, is waited for */
 	struct err undo_err;
 
@@ -49,6 +51,7 @@ void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
 /* The VM or its agent is gone. */
 void sandbox_lose(struct sandbox *sb, const struct err *why);
 int sandbox_start_health(struct sandbox *sb) must_check;
+int sandbox_start_management(struct sandbox *sb, struct err *err) must_check;
 /* The agent has hung up on a running sandbox. */
 void sandbox_hang_up(struct sandbox *sb, const struct err *why);
 /* How long the VM's end is waited for after the agent has hung up. */

@@ -4,6 +4,7 @@
  * calls sandbox_stop_step() when it has ended, which does the next thing that is still to be done;
  * so a stop may begin in any state, also while a mount job runs or the VM is already being ended.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "agent.pb-c.h"
@@ -53,6 +54,8 @@ static void end_watching(struct sandbox *sb)
 	sb->health = NULL;
 	oom_watch_free(sb->oom);
 	sb->oom = NULL;
+	management_free(sb->management);
+	sb->management = NULL;
 	source_free(sb->hangup_timer);
 	sb->hangup_timer = NULL;
 }
@@ -80,6 +83,20 @@ static void on_unhealthy(void *data, const struct err *why)
 int sandbox_start_health(struct sandbox *sb)
 {
 	return health_new(sb->loop, sb->agent, &sb->config->agent, on_unhealthy, sb, &sb->health);
+}
+
+int sandbox_start_management(struct sandbox *sb, struct err *err)
+{
+	char path[LAYOUT_PATH_SIZE + sizeof(MANAGEMENT_SOCKET)];
+	struct management_config config = {
+		.path = path, .agent = sb->agent, .hv = sb->hv, .vmm_pid = sb->pid};
+	int r;
+
+	snprintf(path, sizeof(path), "%s/" MANAGEMENT_SOCKET, sb->layout.run_dir);
+	r = state_note_file(sb->journal, path);
+	if (r < 0)
+		return err_sys(err, -r, "write the state file");
+	return management_new(sb->loop, &config, &sb->management, err);
 }
 
 static void on_hangup_limit(void *data)

@@ -63,7 +63,7 @@ static int set_up(void **state)
 	int fd;
 
 	assert_non_null(f);
-	strcpy(f->dir, "/tmp/kihon-http.XXXXXX");
+	snprintf(f->dir, sizeof(f->dir), "/tmp/kihon-http.XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->path, sizeof(f->path), "%s/s", f->dir);
 	snprintf(address, sizeof(address), "unix://%s", f->path);
@@ -93,7 +93,7 @@ static int dial(struct fixture *f)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	assert_true(fd >= 0);
-	strcpy(sa.sun_path, f->path);
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->path);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	return fd;
 }
