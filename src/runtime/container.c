@@ -14,7 +14,8 @@ static int plan_bundle_rootfs(struct container *c, const Grpc__Spec *spec, const
 	static char rbind[] = "rbind";
 	static char *const options[] = {rbind};
 	const char *path = spec->root && spec->root->path ? spec->root->path : "rootfs";
-	struct share_mount mount = {.type = "bind", .options = options, .n_options = 1};
+	struct share_mount mount = {
+		.purpose = SHARE_ROOTFS, .type = "bind", .options = options, .n_options = 1};
 	int n = path[0] == '/' ? asprintf(&c->rootfs_source, "%s", path)
 			       : asprintf(&c->rootfs_source, "%s/%s", c->bundle, path);
 
@@ -31,14 +32,15 @@ static int plan_rootfs(struct container *c, const struct container_config *confi
 	auto_free char *name = NULL;
 	int r = 0;
 
-	if (asprintf(&name, "%s/rootfs", c->id) < 0) {
+	if (asprintf(&name, "passthrough/%s/rootfs", c->id) < 0) {
 		name = NULL;
 		return -ENOMEM;
 	}
 	if (config->n_rootfs == 0)
 		return plan_bundle_rootfs(c, config->spec, name);
 	for (size_t i = 0; i < config->n_rootfs && r == 0; i++) {
-		struct share_mount mount = {.type = config->rootfs[i].type,
+		struct share_mount mount = {.purpose = SHARE_ROOTFS,
+			.type = config->rootfs[i].type,
 			.source = config->rootfs[i].source,
 			.options = config->rootfs[i].options,
 			.n_options = config->rootfs[i].n_options};
@@ -103,7 +105,7 @@ void container_free(struct container *c)
 	free(c);
 }
 
-const struct share_plan *container_mounts(const struct container *c)
+struct share_plan *container_mounts(struct container *c)
 {
 	return &c->plan;
 }
@@ -121,25 +123,36 @@ static void on_created(void *data, const ProtobufCMessage *reply, const struct e
 	c->done(c->data, err);
 }
 
-int container_create(struct container *c, sandbox_done_fn *done, void *data, struct err *err)
+static int ask_for_it(struct container *c)
 {
 	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	const struct guest_storages *storages = guest_spec_storages(c->spec);
+
+	request.container_id = c->id;
+	request.exec_id = c->id;
+	request.oci = (Grpc__Spec *)(uintptr_t)guest_spec_get(c->spec);
+	request.storages = storages->list;
+	request.n_storages = storages->n;
+	MESSAGE_SET(&request, sandbox_pidns, guest_spec_shares_pid(c->spec));
+	return agent_call(sandbox_agent(c->sandbox), AGENT_CREATE_CONTAINER, &request.base,
+		on_created, c, NULL);
+}
+
+int container_create(struct container *c, sandbox_done_fn *done, void *data, struct err *err)
+{
 	int r;
 
 	if (!sandbox_has_seccomp(c->sandbox))
 		guest_spec_drop_seccomp(c->spec);
 	r = guest_spec_fit(c->spec, sandbox_extensions(c->sandbox), err);
+	if (r == 0)
+		r = guest_spec_settle(c->spec, c->id, sandbox_get_id(c->sandbox), &c->plan, err);
 	if (r < 0)
 		return r;
 	c->step_ns = clock_now_ns();
 	c->done = done;
 	c->data = data;
-	request.container_id = c->id;
-	request.exec_id = c->id;
-	request.oci = (Grpc__Spec *)(uintptr_t)guest_spec_get(c->spec);
-	MESSAGE_SET(&request, sandbox_pidns, guest_spec_shares_pid(c->spec));
-	r = agent_call(sandbox_agent(c->sandbox), AGENT_CREATE_CONTAINER, &request.base, on_created,
-		c, NULL);
+	r = ask_for_it(c);
 	guest_spec_free(c->spec);
 	c->spec = NULL;
 	share_plan_fini(&c->plan);

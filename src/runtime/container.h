@@ -74,8 +74,8 @@ int container_new(
 /* Its processes have ended or are aborted here, without a word. NULL is fine. */
 void container_free(struct container *c);
 
-const struct share_plan *container_mounts(const struct container *c);
-/* The sandbox is RUNNING. done is called once, from the loop. */
+struct share_plan *container_mounts(struct container *c);
+/* The sandbox is RUNNING and the mounts have been made. done is called once, from the loop. */
 int container_create(
 	struct container *c, sandbox_done_fn *done, void *data, struct err *err) must_check;
 int container_remove(

@@ -324,6 +324,22 @@ int guest_spec_new(const Grpc__Spec *host, const struct guest_spec_config *confi
 	return 0;
 }
 
+int guest_spec_settle(struct guest_spec *g, const char *cid, const char *sandbox_id,
+	const struct share_plan *plan, struct err *err)
+{
+	struct guest_mounts_context context = {.cid = cid,
+		.sandbox_id = sandbox_id,
+		.plan = plan,
+		.resources = g->linux.resources};
+
+	return guest_mounts_settle(&g->mounts, &context, err);
+}
+
+const struct guest_storages *guest_spec_storages(const struct guest_spec *g)
+{
+	return &g->mounts.storages;
+}
+
 void guest_spec_free(struct guest_spec *g)
 {
 	if (!g)

@@ -8,9 +8,7 @@
  *	hooks		startContainer stays: it alone runs in the container; others are refused
  *	namespaces	network and time (and its offsets) go, pid too (the agent makes it), every path goes
  *	root.path	is where the guest finds the shared root file system
- *	mounts		/dev/shm binds become the sandbox's; binds of host files and directories go
- *			through the shared directory; /proc, /sys and /dev sources and file systems
- *			of the kernel stay as they are
+ *	mounts		as runtime/guest_mounts.h says
  *	devices		the host's block and VFIO devices are left out, with a warning
  *	resources	cpuset.cpus, devices, blockIO and network go: they name the host's
  *	process		AppArmor profiles and SELinux labels are the host's
@@ -23,6 +21,7 @@
  */
 #include "agent.pb-c.h"
 #include "oci/extension.h"
+#include "runtime/guest_storages.h"
 #include "runtime/share.h"
 
 /* Who a container is to its sandbox (annotations of containerd's CRI and CRI-O). */
@@ -45,11 +44,16 @@ struct guest_spec;
 /* The bind mounts it finds are added to plan. */
 int guest_spec_new(const Grpc__Spec *host, const struct guest_spec_config *config,
 	struct share_plan *plan, struct guest_spec **ret, struct err *err) must_check;
+/* Decides about the volumes, once plan has been mounted; once. */
+int guest_spec_settle(struct guest_spec *g, const char *cid, const char *sandbox_id,
+	const struct share_plan *plan, struct err *err) must_check;
 /* NULL is fine. */
 void guest_spec_free(struct guest_spec *g);
 
 /* Borrowed from g. */
 const Grpc__Spec *guest_spec_get(const struct guest_spec *g);
+/* After guest_spec_settle. */
+const struct guest_storages *guest_spec_storages(const struct guest_spec *g);
 /* True: join the sandbox's pid namespace instead of making one. */
 bool guest_spec_shares_pid(const struct guest_spec *g);
 /* The guest has no seccomp. */

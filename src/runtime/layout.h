@@ -6,7 +6,11 @@
 /* In the guest: what the virtio-fs tag kataShared is mounted on, and our part of it. */
 #define LAYOUT_GUEST_SHARE "/run/kata-containers/shared/containers/"
 #define LAYOUT_GUEST_PASSTHROUGH LAYOUT_GUEST_SHARE "passthrough"
+/* Where the agent copies watchable volumes to. Beside passthrough, where no container's id can mean it. */
+#define LAYOUT_GUEST_WATCHABLE LAYOUT_GUEST_SHARE "watchable"
 #define LAYOUT_GUEST_SHM "/run/kata-containers/sandbox/shm"
+/* File systems in the guest's memory that are volumes of the pod. */
+#define LAYOUT_GUEST_EPHEMERAL "/run/kata-containers/sandbox/ephemeral"
 
 enum { LAYOUT_PATH_SIZE = 256, LAYOUT_CONTAINER_SIZE = LAYOUT_PATH_SIZE + 256 };
 

@@ -2,6 +2,7 @@
 #include "runtime/sandbox.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,7 +21,7 @@
 enum {
 	START_LIMIT_S = 120,   /* of the whole start, when the caller sets none */
 	AGENT_DIAL_MIN_S = 10, /* upstream's smallest effective reconnect_timeout_ms */
-	SHM_SIZE = 64 << 20,
+	SHM_DEFAULT_SIZE = 64 << 20,
 };
 
 static const bool transitions[SANDBOX_STATE_COUNT][SANDBOX_STATE_COUNT] = {
@@ -138,7 +139,8 @@ static int create_sandbox(struct sandbox *sb)
 	char *share_options[] = {nodev}, *shm_options[] = {noexec, nosuid, nodev, mode, size};
 	Grpc__Storage *storages[] = {&share, &shm};
 
-	snprintf(size, sizeof(size), "size=%d", SHM_SIZE);
+	snprintf(size, sizeof(size), "size=%" PRIu64,
+		sb->shm_size > 0 ? sb->shm_size : (uint64_t)SHM_DEFAULT_SIZE);
 	share.driver = virtio_fs;
 	share.source = tag;
 	share.fstype = virtiofs;

@@ -61,10 +61,10 @@ void sandbox_free(struct sandbox *sb);
 
 /* -EEXIST: a living sandbox has this id. What a dead one left under it is removed. */
 int sandbox_prepare(struct sandbox *sb, struct err *err) must_check;
-/* Notes and makes the plan's mounts; plan is borrowed until done, which is called in any case:
- * sandbox_stop waits for it. */
-int sandbox_mount(struct sandbox *sb, const struct share_plan *plan, sandbox_done_fn *done,
-	void *data, struct err *err) must_check;
+/* Notes and makes the plan's mounts, the first time those of the configuration too; plan is borrowed until
+ * done, which is called in any case: sandbox_stop waits for it. */
+int sandbox_mount(struct sandbox *sb, struct share_plan *plan, sandbox_done_fn *done, void *data,
+	struct err *err) must_check;
 /* Unmounts and removes all that a container has in the shared directory. done as above. Not once
  * sandbox_stop has been called, which does it for all. */
 int sandbox_unmount(struct sandbox *sb, const char *cid, sandbox_done_fn *done, void *data,

@@ -59,17 +59,27 @@ static int mount_plan(void *data, struct err *err)
 	return share_plan_mount(job->plan, err);
 }
 
+/* That of the container that brings the sandbox along counts. */
+static void learn_shm_size(struct sandbox *sb, const struct share_plan *plan)
+{
+	for (size_t i = 0; sb->state == SANDBOX_PREPARED && i < plan->n_items; i++)
+		if (share_plan_facts(plan, i)->kind == VOLUME_SHM)
+			sb->shm_size = share_plan_facts(plan, i)->size;
+}
+
 static void on_mounted(void *data, const struct err *err)
 {
 	struct mount_job *job = data;
 
-	if (!err)
+	if (!err) {
 		timeline_end("mount", NULL, job->from_ns);
+		learn_shm_size(job->sb, job->plan);
+	}
 	end_job(job, err);
 }
 
-int sandbox_mount(struct sandbox *sb, const struct share_plan *plan, sandbox_done_fn *done,
-	void *data, struct err *err)
+int sandbox_mount(struct sandbox *sb, struct share_plan *plan, sandbox_done_fn *done, void *data,
+	struct err *err)
 {
 	struct mount_job *job = malloc(sizeof(*job));
 	int r = job ? share_plan_note(plan, sb->journal) : -ENOMEM;

@@ -23,6 +23,7 @@ struct sandbox {
 	pid_t pid;		   /* the VMM's, once started */
 	struct agent *agent;	   /* owned */
 	struct agent_log *log;	   /* owned */
+	uint64_t shm_size;	   /* bytes; 0: the default */
 	bool has_seccomp;	   /* untrusted: the guest's word */
 	oci_extensions extensions; /* the same */
 	size_t n_jobs;		   /* under way; a stop waits for them */

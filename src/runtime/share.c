@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/path.h"
@@ -56,6 +57,10 @@ void share_plan_fini(struct share_plan *plan)
 	free(plan->items);
 	plan->items = NULL;
 	plan->n_items = 0;
+	if (plan->facts)
+		munmap(plan->facts, plan->n_facts * sizeof(*plan->facts));
+	plan->facts = NULL;
+	plan->n_facts = 0;
 }
 
 int share_plan_add(struct share_plan *plan, const struct share_mount *mount, const char *name)
@@ -68,18 +73,39 @@ int share_plan_add(struct share_plan *plan, const struct share_mount *mount, con
 	plan->items = items;
 	m = &items[plan->n_items];
 	*m = *mount;
-	if (asprintf(&m->target, "%s/passthrough/%s", plan->layout->rw_dir, name) < 0)
+	if (asprintf(&m->target, "%s/%s", plan->layout->rw_dir, name) < 0)
 		return -ENOMEM;
 	plan->n_items++;
 	return 0;
 }
 
-int share_plan_note(const struct share_plan *plan, struct state *state)
+static int make_facts(struct share_plan *plan)
 {
-	int r = 0;
+	void *p;
+
+	if (plan->n_items == 0 || plan->facts)
+		return 0;
+	p = mmap(NULL, plan->n_items * sizeof(*plan->facts), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	plan->facts = p;
+	plan->n_facts = plan->n_items;
+	return 0;
+}
+
+const struct volume_facts *share_plan_facts(const struct share_plan *plan, size_t i)
+{
+	return &plan->facts[i];
+}
+
+int share_plan_note(struct share_plan *plan, struct state *state)
+{
+	int r = make_facts(plan);
 
 	for (size_t i = 0; i < plan->n_items && r == 0; i++)
-		r = state_note_mount(state, plan->items[i].target);
+		if (plan->items[i].purpose != SHARE_SHM)
+			r = state_note_mount(state, plan->items[i].target);
 	return r;
 }
 
@@ -108,6 +134,13 @@ static int open_target(const char *target, bool is_dir)
 	return r < 0 ? -errno : r;
 }
 
+/* Receives what the host mounts below the source later only if it asks for that, and gives nothing
+ * back. KATA: what is read-only receives nothing, for it would come in writable. */
+static unsigned long propagation_of(const struct mount_options *o, bool is_readonly)
+{
+	return o->propagation & (MS_SLAVE | MS_SHARED) && !is_readonly ? MS_SLAVE : MS_PRIVATE;
+}
+
 static int set_attributes(int mount_fd, const struct mount_options *o, bool is_readonly)
 {
 	struct mount_attr attr;
@@ -118,34 +151,68 @@ static int set_attributes(int mount_fd, const struct mount_options *o, bool is_r
 		r = mountfd_set(mount_fd, &attr, false);
 	/* Read-only means everything below too: a writable mount in a read-only one would surprise.
 	 */
-	if (r == 0 && mount_options_attr(rec_set | (o->set & MS_RDONLY), o->rec_clear, &attr))
+	if (r == 0 && mount_options_attr(rec_set, o->rec_clear, &attr))
 		r = mountfd_set(mount_fd, &attr, true);
 	if (r == 0) {
-		/* Receives what the host mounts below the source later, and gives nothing back. */
-		attr = (struct mount_attr){.propagation = MS_SLAVE};
+		attr = (struct mount_attr){.propagation = propagation_of(o, is_readonly)};
 		r = mountfd_set(mount_fd, &attr, true);
 	}
 	return r;
 }
 
-static int bind_mount(const struct share_mount *m, const struct mount_options *o, struct err *err)
+/* ro or rro, and not taken back by a later word. */
+static bool wants_readonly(const struct share_mount *m, const struct mount_options *o)
+{
+	return m->is_readonly || (o->set | o->rec_set) & MS_RDONLY;
+}
+
+/* Where the agent's copies go: it has to be there, for the guest cannot make it. */
+static int make_watchable_parent(const struct layout *layout, struct err *err)
+{
+	char dir[LAYOUT_PATH_SIZE + 16];
+	int r;
+
+	snprintf(dir, sizeof(dir), "%s/watchable", layout->rw_dir);
+	r = path_mkdir(dir, 0750);
+	return r < 0 ? err_sys(err, -r, "make %s", dir) : 0;
+}
+
+/* 1: the source is to be shown to the guest. */
+static int look_at(const struct share_plan *plan, const struct share_mount *m,
+	const struct mount_options *o, int fd, struct volume_facts *ret, struct err *err)
+{
+	struct volume_wish wish = {.source = m->source,
+		.is_readonly = wants_readonly(m, o),
+		.wants_local = plan->wants_local};
+	int r = volume_look(fd, &wish, ret, err);
+
+	if (r == 0 && ret->kind == VOLUME_WATCHABLE)
+		r = make_watchable_parent(plan->layout, err);
+	if (r < 0)
+		return r;
+	if (m->purpose == SHARE_ROOTFS && !S_ISDIR(ret->mode))
+		return err_set(err, ENOTDIR, "root file system %s: not a directory", m->source);
+	return m->purpose == SHARE_ROOTFS || !volume_is_guests(ret->kind);
+}
+
+/* The source is looked up once: what has been looked at is what is shown, whatever its path leads to
+ * by then. */
+static int bind_mount(const struct share_plan *plan, const struct share_mount *m,
+	const struct mount_options *o, struct volume_facts *facts, struct err *err)
 {
 	auto_fd int mount_fd = mountfd_clone(AT_FDCWD, m->source, o->bind_recursive);
 	auto_fd int target_fd = -1;
-	struct stat st;
 	int r;
 
 	if (mount_fd < 0)
 		return err_sys(err, -mount_fd, "bind %s", m->source);
-	if (fstat(mount_fd, &st) < 0)
-		return err_sys(err, errno, "stat %s", m->source);
-	if (S_ISBLK(st.st_mode))
-		return err_set(
-			err, ENOTSUP, "bind %s: block devices are not supported yet", m->source);
-	r = set_attributes(mount_fd, o, m->is_readonly);
+	r = look_at(plan, m, o, mount_fd, facts, err);
+	if (r <= 0)
+		return r;
+	r = set_attributes(mount_fd, o, wants_readonly(m, o));
 	if (r < 0)
 		return err_sys(err, -r, "set the mount options of %s", m->source);
-	target_fd = open_target(m->target, S_ISDIR(st.st_mode));
+	target_fd = open_target(m->target, S_ISDIR(facts->mode));
 	if (target_fd < 0)
 		return err_sys(err, -target_fd, "make %s", m->target);
 	r = mountfd_attach(mount_fd, target_fd);
@@ -169,15 +236,31 @@ static int file_system_mount(
 	return r < 0 ? err_sys(err, -r, "mount %s %s at %s", m->type, m->source, m->target) : 0;
 }
 
-static int mount_one(const struct share_mount *m, struct err *err)
+/* One that cannot be looked at limits nothing. */
+static void look_at_shm(const struct share_mount *m, struct volume_facts *ret)
 {
-	struct mount_options o;
-	int r = mount_options_parse(m->options, m->n_options, &o);
+	struct volume_wish wish = {.source = m->source, .is_shm = true};
+	auto_fd int fd = open(m->source, O_PATH | O_CLOEXEC);
 
+	if (fd < 0 || volume_look(fd, &wish, ret, NULL) < 0)
+		*ret = (struct volume_facts){.kind = VOLUME_SHM};
+}
+
+static int mount_one(const struct share_plan *plan, size_t i, struct err *err)
+{
+	const struct share_mount *m = &plan->items[i];
+	struct mount_options o;
+	int r;
+
+	if (m->purpose == SHARE_SHM) {
+		look_at_shm(m, &plan->facts[i]);
+		return 0;
+	}
+	r = mount_options_parse(m->options, m->n_options, &o);
 	if (r < 0)
 		return err_sys(err, -r, "read the mount options");
 	if (o.bind || strcmp(m->type, "bind") == 0)
-		r = bind_mount(m, &o, err);
+		r = bind_mount(plan, m, &o, &plan->facts[i], err);
 	else
 		r = file_system_mount(m, &o, err);
 	mount_options_fini(&o);
@@ -189,6 +272,6 @@ int share_plan_mount(const struct share_plan *plan, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; i < plan->n_items && r == 0; i++)
-		r = mount_one(&plan->items[i], err);
+		r = mount_one(plan, i, err);
 	return r;
 }

@@ -275,9 +275,9 @@ static void bind_mounts_go_through_the_shared_directory(void **state)
 	assert_string_equal(g.plan.items[0].source, "/srv/data");
 	assert_string_equal(g.plan.items[0].target,
 		"/run/kata-containers/shared/sandboxes/c1/rw/passthrough/c1/vol1");
-	assert_true(g.plan.items[0].is_readonly);
+	assert_int_equal(g.plan.items[0].n_options, 2);
+	assert_int_equal(g.plan.items[0].purpose, SHARE_VOLUME);
 	assert_string_equal(g.plan.items[1].source, "/device/hosts");
-	assert_false(g.plan.items[1].is_readonly);
 	assert_string_equal(g.host->mounts[1]->source, "/srv/data");
 	drop(&g);
 }
@@ -290,7 +290,9 @@ static void a_bind_on_dev_shm_is_the_sandboxs_shm(void **state)
 	make_ok(&g, "{\"linux\":{},\"mounts\":[" MOUNT(
 			    "/dev/shm", "/run/containerd/shm", "bind", "\"rbind\"") "]}");
 	assert_string_equal(g.spec->mounts[0]->source, "/run/kata-containers/sandbox/shm");
-	assert_int_equal(g.plan.n_items, 0);
+	assert_int_equal(g.plan.n_items, 1);
+	assert_int_equal(g.plan.items[0].purpose, SHARE_SHM);
+	assert_string_equal(g.plan.items[0].source, "/run/containerd/shm");
 	drop(&g);
 }
 
@@ -302,8 +304,8 @@ static void what_cannot_be_given_to_the_guest_is_refused(void **state)
 		const char *part;
 	} rows[] = {
 		{"{\"ociVersion\":\"1.0\"}", EINVAL, "linux"},
-		{"{\"linux\":{},\"mounts\":[" MOUNT("/x", "nodev", "hugetlbfs", "") "]}", ENOTSUP,
-			"hugetlbfs"},
+		{"{\"linux\":{},\"mounts\":[" MOUNT("/x", "server:/x", "nfs", "") "]}", ENOTSUP,
+			"nfs"},
 		{"{\"linux\":{},\"mounts\":[" MOUNT("/x", "relative", "bind", "") "]}", EINVAL,
 			"mounts[0]"},
 		{"{\"linux\":{},\"mounts\":[" MOUNT("x", "/a", "bind", "") "]}", EINVAL,
