@@ -196,6 +196,23 @@ static void a_pid_namespace_that_is_not_there_cannot_be_shared(void **state)
 	assert_int_equal(create_container(f, &second, &err), 0);
 }
 
+/* It is held by descriptor: whoever has the number of its first process by now, nobody lives there. */
+static void a_pid_namespace_that_has_ended_is_not_replaced(void **state)
+{
+	struct container_options second = {.id = "c2", .script = "exit", .shared_pid = true};
+	struct container_options third = {.id = "c3", .script = "exit 3"};
+	struct fixture *f = *state;
+
+	assert_int_equal(create_sandbox(f, "pod"), 0);
+	run_container(f, "c1", "exit");
+	assert_int_equal(wait_process(f, "c1", ""), 0);
+	assert_int_equal(remove_container(f, "c1"), 0);
+	assert_int_not_equal(create_container(f, &second, NULL), 0);
+	assert_int_equal(create_container(f, &third, NULL), 0);
+	assert_int_equal(start_container(f, "c3"), 0);
+	assert_int_equal(wait_process(f, "c3", ""), 3);
+}
+
 static void a_sandbox_comes_first_and_once(void **state)
 {
 	struct fixture *f = *state;
@@ -392,6 +409,7 @@ int main(void)
 		agent_test(the_agent_stays_in_its_own_namespaces),
 		agent_test(the_pid_namespace_is_shared_on_request_only),
 		agent_test(a_pid_namespace_that_is_not_there_cannot_be_shared),
+		agent_test(a_pid_namespace_that_has_ended_is_not_replaced),
 		agent_test(a_sandbox_comes_first_and_once),
 		agent_test(kernel_modules_must_be_there),
 		agent_test(bad_storages_fail_the_sandbox_and_leave_nothing),

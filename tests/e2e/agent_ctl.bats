@@ -36,3 +36,15 @@ agent_ctl() {
 	[[ $output == 'kata-agent-ctl: StartContainer: '* ]]
 	ctr task kill -s SIGKILL "$id"
 }
+
+@test "kata-agent-ctl sets the clock of a guest" {
+	start_sleeper
+	address=$(agent_address)
+	run -0 agent_ctl SetGuestDateTime Sec=1000000000 Usec=999999
+	run -0 agent_ctl connect -c "ExecProcess cid=$id exec_id=clock \
+		process='{\"args\":[\"sh\",\"-c\",\"[ \$(date +%s) -ge 1000000000 ] && [ \$(date +%s) -lt 1000003600 ]\"],\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"user\":{}}'" \
+		-c 'WaitProcess eid=clock'
+	[[ $output == *$'\n  status: 0' ]]
+	run -1 agent_ctl SetGuestDateTime Sec=1000000000 Usec=1000000
+	ctr task kill -s SIGKILL "$id"
+}

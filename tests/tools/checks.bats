@@ -99,6 +99,15 @@ named_tests_tree() {
 	END
 }
 
+@test "named-tests: every column that says so is looked at" {
+	named_tests_tree
+	printf '| tested by: it works | x | tested by: it fails |\n|---|---|---|\n| %s | %s | %s |\n' \
+		'unit/test_a' 'unit/test_b' 'unit/test_c' > "$tree/docs/a.md"
+	run "$BATS_TEST_DIRNAME/named-tests" "$tree"
+	[ "$status" -eq 1 ]
+	[[ $output == *test_a* && $output == *test_c* && $output != *test_b* ]]
+}
+
 @test "named-tests: what is not there, or not run, fails" {
 	named_tests_tree
 	while read -r cell; do
