@@ -242,6 +242,55 @@ static void a_source_is_bytes(void **state)
 	assert_int_equal(rmdir(source), 0);
 }
 
+struct ours {
+	const char *domain, *class;
+	uint32_t umask;
+};
+
+/* Fields of oci.proto that are ours. */
+static void add_ours(Grpc__CreateContainerRequest *request, void *data)
+{
+	static Grpc__LinuxPersonality personality;
+	static Grpc__LinuxIOPriority io;
+	static Grpc__Scheduler scheduler;
+	static Grpc__User user;
+	const struct ours *ours = data;
+	Grpc__Process *p = request->oci->process;
+
+	grpc__linux_personality__init(&personality);
+	grpc__linux_iopriority__init(&io);
+	grpc__scheduler__init(&scheduler);
+	grpc__user__init(&user);
+	personality.domain = text(ours->domain);
+	io.class_ = text(ours->class);
+	io.has_priority = 1;
+	io.priority = 2;
+	scheduler.policy = text("SCHED_BATCH");
+	user.has_umask = 1;
+	user.umask = ours->umask;
+	request->oci->linux->personality = &personality;
+	p->iopriority = &io;
+	p->scheduler = &scheduler;
+	p->user = &user;
+}
+
+static void fields_of_ours_are_applied(void **state)
+{
+	struct fixture *f = *state;
+	struct buf out = BUF_INIT;
+
+	run_amended(f, "cut -d' ' -f41 /proc/self/stat; ionice; umask; cat /proc/self/personality",
+		add_ours, &(struct ours){"LINUX32", "IOPRIO_CLASS_BE", 077}, &out);
+	assert_string_equal(buf_str(&out), "3\nbest-effort: prio 2\n0077\n00000008\n");
+	buf_fini(&out);
+	assert_refused(f, add_ours, &(struct ours){"SUNOS", "IOPRIO_CLASS_BE", 0},
+		WIRE_INVALID_ARGUMENT, "SUNOS");
+	assert_refused(f, add_ours, &(struct ours){"LINUX", "IOPRIO_CLASS_X", 0},
+		WIRE_INVALID_ARGUMENT, "IOPRIO_CLASS_X");
+	assert_refused(f, add_ours, &(struct ours){"LINUX", "IOPRIO_CLASS_RT", 01000},
+		WIRE_INVALID_ARGUMENT, "umask 01000");
+}
+
 static void a_remount_needs_a_mount(void **state)
 {
 	struct bind bind = {.source = "", .option = "remount"};
@@ -259,6 +308,7 @@ int main(void)
 		agent_test(a_container_has_a_user_namespace),
 		agent_test(a_bind_is_id_mapped),
 		agent_test(a_remount_needs_a_mount),
+		agent_test(fields_of_ours_are_applied),
 		agent_test(a_source_is_bytes),
 	};
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "base/path.h"
@@ -56,6 +57,7 @@ static int tear_down(void **state)
 	(void)state;
 	snprintf(below, sizeof(below), "%s/below", source);
 	(void)umount(below);
+	(void)umount(source);
 	return path_remove_tree(AT_FDCWD, source);
 }
 
@@ -76,9 +78,24 @@ static struct plan bind(const char *options, const char *members)
 	",\"uidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}],\
 \"gidMappings\":[{\"containerID\":0,\"hostID\":1000,\"size\":10}]"
 
+/* tmpfs can since Linux 6.3. */
+static void need_mappable_tmpfs(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	assert_int_equal(uname(&name), 0);
+	assert_int_equal(sscanf(name.release, "%u.%u", &major, &minor), 2);
+	if (major > 6 || (major == 6 && minor >= 3))
+		return;
+	print_message("skipped: this kernel cannot map the ids of a tmpfs\n");
+	skip();
+}
+
 static void ids_are_mapped_as_the_mount_says(void **state)
 {
 	(void)state;
+	need_mappable_tmpfs();
 	assert_prints(bind("\"bind\",\"idmap\"", MAP_10), "cd /m; stat -c %u:%g root seven",
 		"1000:1000\n1007:1007\n");
 	/* The mappings alone ask for it. */
@@ -86,6 +103,36 @@ static void ids_are_mapped_as_the_mount_says(void **state)
 	assert_prints(bind("\"bind\"", MAP_10), "stat -c %u:%g /m/seven", "1007:1007\n");
 	assert_int_equal(rig_fresh_root(state), 0);
 	assert_prints(bind("\"bind\"", ""), "stat -c %u:%g /m/seven", "7:7\n");
+}
+
+/* The usual file system of a disk; others are what this machine keeps its temporary files on. */
+static void ids_are_mapped_on_ext4(void **state)
+{
+	static const char script[] =
+		"cd \"$0\" && mke2fs -F -q -t ext4 image 4m >/dev/null 2>&1 && "
+		"mount -t ext4 -o loop image source 2>/dev/null && "
+		"touch source/seven && chown 7:7 source/seven && chmod 777 source";
+	struct plan plan;
+	char dir[192];
+	int status;
+	pid_t pid;
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strlen(source) - strlen("/source")), source);
+	pid = fork();
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", script, dir, (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status != 0) {
+		print_message("skipped: no loop device, or no ext4\n");
+		skip();
+	}
+	plan = bind("\"bind\",\"idmap\"", MAP_10);
+	plan.process = ",\"user\":{\"uid\":1003,\"gid\":1004}";
+	assert_prints(plan, "cd /m; touch new; stat -c %u:%g seven new", "1007:1007\n1003:1004\n");
+	assert_int_equal(rig_fresh_root(state), 0);
+	assert_prints(bind("\"bind\"", ""), "cd /m; stat -c %u:%g seven new", "7:7\n3:4\n");
 }
 
 /* So that the files of the guest are the container's, though its ids are others. */
@@ -98,6 +145,7 @@ static void ids_are_mapped_as_the_container_is(void **state)
 	int status;
 
 	(void)state;
+	need_mappable_tmpfs();
 	pid = fork();
 	if (pid == 0) {
 		execl("/bin/busybox", "chown", "-hR", "200000:200000", rig_root, (char *)NULL);
@@ -147,6 +195,7 @@ static void what_cannot_be_mapped_is_refused(void **state)
 	};
 
 	(void)state;
+	need_mappable_tmpfs();
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		rig_run(&(struct plan){.mounts = rows[i].mount}, &out);
 		assert_false(out.created);
@@ -238,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		mount_test(ids_are_mapped_as_the_mount_says),
+		mount_test(ids_are_mapped_on_ext4),
 		mount_test(ids_are_mapped_as_the_container_is),
 		mount_test(ids_of_a_whole_tree_are_mapped),
 		mount_test(what_cannot_be_mapped_is_refused),

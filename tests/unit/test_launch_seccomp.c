@@ -197,6 +197,28 @@ static void unknown_syscalls_are_skipped_and_logged(void **state)
 	close(log);
 }
 
+/* A host sends one profile to guests of every architecture. */
+static void every_architecture_is_taken(void **state)
+{
+	static const char profile[] = PROFILE(
+		"\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":["
+		"\"sethostname\"],\"action\":\"SCMP_ACT_ERRNO\"}],"
+		"\"flags\":[\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"],\"architectures\":["
+		"\"SCMP_ARCH_X86\",\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_X32\",\"SCMP_ARCH_ARM\","
+		"\"SCMP_ARCH_AARCH64\",\"SCMP_ARCH_MIPS\",\"SCMP_ARCH_MIPS64\","
+		"\"SCMP_ARCH_MIPS64N32\",\"SCMP_ARCH_MIPSEL\",\"SCMP_ARCH_MIPSEL64\","
+		"\"SCMP_ARCH_MIPSEL64N32\",\"SCMP_ARCH_PPC\",\"SCMP_ARCH_PPC64\","
+		"\"SCMP_ARCH_PPC64LE\",\"SCMP_ARCH_S390\",\"SCMP_ARCH_S390X\","
+		"\"SCMP_ARCH_PARISC\",\"SCMP_ARCH_PARISC64\",\"SCMP_ARCH_RISCV64\","
+		"\"SCMP_ARCH_LOONGARCH64\",\"SCMP_ARCH_M68K\",\"SCMP_ARCH_SH\","
+		"\"SCMP_ARCH_SHEB\"]");
+
+	(void)state;
+	sh_with(profile, true, "hostname x 2>&1");
+	assert_exits(out, 1);
+	assert_non_null(strstr(out.output, "Operation not permitted"));
+}
+
 static void an_allow_list_runs_what_it_lists(void **state)
 {
 	static const char profile[] = PROFILE(
@@ -261,6 +283,9 @@ static void bad_profiles_are_refused(void **state)
 		{ALLOW_BUT("{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":["
 			   "{\"index\":0,\"op\":\"SCMP_CMP_ODD\"}]}"),
 			"SCMP_CMP_ODD"},
+		{ALLOW_BUT("{\"names\":[\"kill\"],\"action\":\"SCMP_ACT_ERRNO\",\"args\":["
+			   "{\"index\":0}]}"),
+			"operator \"\""},
 	};
 
 	(void)state;
@@ -284,6 +309,7 @@ int main(void)
 		rig_test(conditions_look_at_arguments),
 		rig_test(conditions_on_one_argument_are_alternatives),
 		rig_test(unknown_syscalls_are_skipped_and_logged),
+		rig_test(every_architecture_is_taken),
 		rig_test(an_allow_list_runs_what_it_lists),
 		rig_test(a_filter_that_forbids_execve_is_an_error),
 		rig_test(bad_profiles_are_refused),

@@ -11,7 +11,7 @@
  *  6 limits, ids, capabilities, no_new_privs
  *  7 is there such a program: as the user who will run it
  *  8 ready; wait for the go
- *  9 an init's startContainer hooks; seccomp and the rest of the capabilities, as little as possible after the filter
+ *  9 an init's startContainer hooks; labels; seccomp and the rest of the capabilities, as little as possible after the filter
  * 10 execve
  */
 #include "agent/container/setup.h"
@@ -358,7 +358,9 @@ static int run(struct init *init, struct err *err)
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	if (init->process->user && init->process->user->has_umask)
 		umask(init->process->user->umask);
-	r = restrict_syscalls(init, err);
+	r = labels_apply(&init->setup->labels, err);
+	if (r == 0)
+		r = restrict_syscalls(init, err);
 	if (r < 0)
 		return r;
 	execve(init->program, argv, init->env.vars);
@@ -375,6 +377,8 @@ void launch_init_run(struct setup *setup)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	umask(0022);
 	r = say_hello(setup, &err);
+	if (r == 0)
+		r = labels_open(&setup->labels, &err);
 	if (r == 0)
 		r = launch_await_maps(setup, &err);
 	if (r == 0)

@@ -117,6 +117,8 @@ static int prepare(struct setup *setup, struct err *err)
 	setup->has_userns = namespaces_is_new(&setup->request, LAUNCH_NS_USER) ||
 			    setup->request.ns_fds[LAUNCH_NS_USER] >= 0;
 	if (r == 0)
+		r = labels_prepare(setup->request.process, setup->sock_fd, &setup->labels, err);
+	if (r == 0)
 		r = launch_open_line(setup, err);
 	if (r == 0 && setup->has_userns)
 		r = userns_give_stdio(
@@ -221,7 +223,8 @@ void launch_job_run(const struct launch_request *request, int sock_fd)
 		.sock_fd = sock_fd,
 		.console_fd = -1,
 		.job_fd = -1,
-		.process_fd = -1};
+		.process_fd = -1,
+		.labels = LABELS_INIT};
 	struct err err = ERR_INIT;
 	int r;
 

@@ -61,6 +61,30 @@ static int find_maps(
 	return r < 0 ? err_wrap(err, "id-mapped mount on %s", w->destination) : 0;
 }
 
+/* As upstream's agent has it, but that it labels mqueue, whose superblock takes no option, too. */
+static bool takes_label(const struct mount_work *w)
+{
+	static const char without[][8] = {"proc", "sysfs", "cgroup", "cgroup2", "mqueue"};
+
+	if (w->options.bind || w->options.remount)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(without); i++)
+		if (strcmp(w->type, without[i]) == 0)
+			return false;
+	return true;
+}
+
+static int add_label(const Grpc__Linux *l, struct mount_work *w, struct err *err)
+{
+	struct buf *data = &w->options.data;
+	int r;
+
+	if (!l || !l->mountlabel || !*l->mountlabel || !takes_label(w))
+		return 0;
+	r = buf_printf(data, "%scontext=\"%s\"", buf_len(data) > 0 ? "," : "", l->mountlabel);
+	return r < 0 ? err_sys(err, -r, "mount label of %s", w->destination) : 0;
+}
+
 static int check(const struct mount_work *w, struct err *err)
 {
 	const struct mount_options *o = &w->options;
@@ -92,6 +116,8 @@ int mount_work_init(
 	} else {
 		w.options.bind |= strcmp(w.type, "bind") == 0;
 		r = find_maps(spec, mount, &w, err);
+		if (r == 0)
+			r = add_label(spec->linux, &w, err);
 		if (r == 0)
 			r = check(&w, err);
 	}

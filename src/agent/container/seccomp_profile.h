@@ -7,7 +7,8 @@
 
 /*
  * Unknown actions, architectures, operators and flags are INVALID_ARGUMENT, SCMP_ACT_NOTIFY is not
- * supported. Syscall names that this libseccomp does not know are skipped and listed to report_fd.
+ * supported. Syscall names that this libseccomp does not know, and architectures that this processor
+ * cannot run, are skipped and listed to report_fd.
  * An errno of 0 or none is EPERM (a proto3 host cannot leave it out); one for an action that takes
  * none is refused, as the specification demands. Conditions on the same
  * argument are alternatives, on different ones all must hold, as runc has it. Allocates as much as

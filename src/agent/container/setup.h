@@ -5,6 +5,7 @@
  * and the container process, which is cloned from it and so has a copy of all its memory and fds.
  */
 #include "agent/container/hooks.h"
+#include "agent/container/labels.h"
 #include "agent/container/launch.h"
 #include "base/clock.h"
 #include "linux/syscall_filter.h"
@@ -21,6 +22,7 @@ struct setup {
 	int home_fds[LAUNCH_NS_COUNT]; /* in the job: the agent's namespaces that it has left */
 	int *outside_fds;	       /* mounts that the job has made; NULL: none */
 	struct syscall_filter filter;
+	struct labels labels;
 };
 
 /* In the job. Never returns. */

@@ -5,6 +5,7 @@
 #include "agent/container/creds.h"
 #include "agent/container/devices.h"
 #include "agent/container/hooks.h"
+#include "agent/container/labels.h"
 #include "agent/container/launch.h"
 #include "agent/container/namespaces.h"
 #include "agent/container/personality.h"
@@ -86,9 +87,7 @@ int launch_check_process(const Grpc__Process *process, struct err *err)
 	if (process->oomscoreadj < -1000 || process->oomscoreadj > 1000)
 		return invalid(
 			err, "oomScoreAdj %lld is out of range", (long long)process->oomscoreadj);
-	if (process->selinuxlabel && *process->selinuxlabel)
-		return err_set(err, ENOTSUP, "SELinux labels are not supported in the guest");
-	return 0;
+	return labels_check_process(process, err);
 }
 
 int launch_check_spec(const Grpc__Spec *spec, struct err *err)
@@ -122,7 +121,5 @@ int launch_check_spec(const Grpc__Spec *spec, struct err *err)
 	if (l->rootfspropagation && *l->rootfspropagation &&
 		!mount_options_propagation(l->rootfspropagation))
 		return invalid(err, "unknown rootfsPropagation \"%.32s\"", l->rootfspropagation);
-	if (l->mountlabel && *l->mountlabel)
-		return err_set(err, ENOTSUP, "SELinux labels are not supported in the guest");
-	return 0;
+	return labels_check_mounts(l, err);
 }
