@@ -84,6 +84,12 @@ extern const struct key_section key_hypervisor_section; /* keys_hypervisor.c */
 /* NULL if the section has no such key. */
 const struct key *key_find(enum key_section_id section, const char *name);
 
+/* What stands behind "io.katacontainers.config.hypervisor." and so on. */
+static inline const char *key_annotation(const struct key *key)
+{
+	return key->annotation ? key->annotation : key->name;
+}
+
 /* For the tables: kind and member of a row; a member of another type does not compile. */
 #define KEY_AT(type, member)               \
 	(offsetof(struct config, member) + \

@@ -2,9 +2,11 @@
 #include "config/layers.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "config/allow.h"
 #include "config/keys.h"
 #include "config/setting.h"
 #include "config/settle.h"
@@ -47,25 +49,37 @@ static const struct value *find(const struct reader *r, enum key_section_id id, 
 	return v;
 }
 
+int config_add_warning(struct config *config, const char *fmt, ...)
+{
+	auto_buf struct buf text = BUF_INIT;
+	char **warnings;
+	va_list ap;
+	int r;
+
+	if (config->n_warnings == MAX_WARNINGS)
+		return 0;
+	va_start(ap, fmt);
+	r = buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		return r;
+	warnings = reallocarray(config->warnings, config->n_warnings + 2, sizeof(*warnings));
+	if (!warnings)
+		return -ENOMEM;
+	config->warnings = warnings;
+	warnings[config->n_warnings] = buf_take_str(&text);
+	if (!warnings[config->n_warnings])
+		return -ENOMEM;
+	warnings[++config->n_warnings] = NULL;
+	return 0;
+}
+
 static int warn(const struct reader *r, const struct value *v, const char *what)
 {
-	struct config *c = r->config;
 	char where[VALUE_WHERE_SIZE];
-	char **warnings;
+	int e = config_add_warning(r->config, "%s %s", value_format_where(v, where), what);
 
-	if (c->n_warnings == MAX_WARNINGS)
-		return 0;
-	warnings = reallocarray(c->warnings, c->n_warnings + 2, sizeof(*warnings));
-	if (!warnings)
-		return no_memory(r);
-	c->warnings = warnings;
-	warnings[c->n_warnings] = NULL;
-	if (asprintf(&warnings[c->n_warnings], "%s %s", value_format_where(v, where), what) < 0) {
-		warnings[c->n_warnings] = NULL;
-		return no_memory(r);
-	}
-	warnings[++c->n_warnings] = NULL;
-	return 0;
+	return e < 0 ? no_memory(r) : 0;
 }
 
 /* Keys */
@@ -243,6 +257,20 @@ static int settle_virtiofsd(const struct reader *r)
 	return 0;
 }
 
+static int check_patterns(const struct reader *r)
+{
+	const struct value *list = find(r, SECTION_HYPERVISOR, "enable_annotations");
+
+	VALUE_FOREACH(pattern, list)
+	{
+		int e = allow_check_pattern(pattern->u.string, r->err);
+
+		if (e < 0)
+			return e == -EINVAL ? misplaced(r, pattern) : e;
+	}
+	return 0;
+}
+
 static int settle_all(const struct reader *r)
 {
 	struct settle_fault fault;
@@ -297,6 +325,8 @@ static int fill(const struct reader *r)
 		e = note_unknown(r, document_root(r->layers->docs[i]), path, 0);
 	for (size_t i = 0; i < SECTION_COUNT && e == 0; i++)
 		e = apply_section(r, (enum key_section_id)i);
+	if (e == 0)
+		e = check_patterns(r);
 	if (e == 0)
 		e = settle_all(r);
 	return e == 0 ? settle_agent(r) : e;

@@ -14,3 +14,6 @@ struct config_layers {
 /* Checks and takes over every known key, notes the others. file: what config->file becomes. */
 int config_from_layers(const char *file, const struct config_layers *layers, struct config **ret,
 	struct err *err) must_check;
+
+/* A line for config->warnings, of which there are only so many: more are dropped. -ENOMEM. */
+int config_add_warning(struct config *config, const char *fmt, ...) printf_like(2, 3) must_check;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "config/annotations.h"
 #include "options.pb-c.h"
 #include "wire/message.h"
 
@@ -46,19 +47,38 @@ static int read_options(const Google__Protobuf__Any *any, char **ret, struct err
 	return r;
 }
 
-int create_options_load_config(
-	const Google__Protobuf__Any *options, bool debug, struct config **ret, struct err *err)
+static int annotate(struct config *config, const Grpc__Spec *spec, struct err *err)
+{
+	auto_free struct config_annotation *list = calloc(spec->n_annotations + 1, sizeof(*list));
+
+	if (!list)
+		return err_sys(err, ENOMEM, "read the annotations");
+	for (size_t i = 0; i < spec->n_annotations; i++)
+		list[i] = (struct config_annotation){
+			spec->annotations[i]->key, message_text(spec->annotations[i]->value)};
+	return config_apply_annotations(config, list, spec->n_annotations, err);
+}
+
+int create_options_load_config(const Google__Protobuf__Any *options, const Grpc__Spec *spec,
+	bool debug, struct config **ret, struct err *err)
 {
 	auto_free char *path = NULL;
+	struct config *config;
 	int r = read_options(options, &path, err);
 
 	if (r == 0)
-		r = config_load(path, ret, err);
+		r = config_load(path, &config, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < (*ret)->n_warnings; i++)
-		log_write(LOG_WARN, "config", (*ret)->warnings[i], NULL);
-	if ((*ret)->runtime.enable_debug || debug)
+	r = annotate(config, spec, err);
+	for (size_t i = 0; i < config->n_warnings; i++)
+		log_write(LOG_WARN, "config", config->warnings[i], NULL);
+	if (r < 0) {
+		config_free(config);
+		return r;
+	}
+	if (config->runtime.enable_debug || debug)
 		log_set_level(LOG_DEBUG);
+	*ret = config;
 	return 0;
 }

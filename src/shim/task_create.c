@@ -366,7 +366,7 @@ static int new_sandbox(struct create *c, struct err *err)
 		return err_status(err, EEXIST, WIRE_ALREADY_EXISTS,
 			"this shim serves sandbox %s already", sandbox_get_id(c->shim->sandbox));
 	r = create_options_load_config(
-		c->request->options, c->shim->cli->debug, &config.config, err);
+		c->request->options, c->spec, c->shim->cli->debug, &config.config, err);
 	if (r < 0)
 		return r;
 	r = sandbox_new(&config, &c->shim->sandbox, err);
