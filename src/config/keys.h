@@ -39,24 +39,25 @@ enum key_annotation {
 	ANNOTATION_NEVER,   /* upstream has it; it would give the pod's author the host */
 };
 
+/* Small, for each process has its own copy of the tables: they hold addresses. */
 struct key {
 	const char *name;
-	enum key_use use;
-	enum key_kind kind;
-	size_t offset;	    /* of the member of struct config; 0: not stored */
+	enum key_use use : 8;
+	enum key_kind kind : 8;
+	uint16_t offset;    /* of the member of struct config; 0: not stored */
 	const char *def;    /* default, as text; NULL: false, 0, "" or [] */
 	int64_t min, max;   /* of numbers that are stored; max 0: what the type holds */
-	bool is_pow2;	    /* or 0 */
-	bool is_path;	    /* must be absolute */
 	const char *unit;   /* for the reference: "MiB" */
 	const char *values; /* KEY_STRING: all it may be, with "|" between them; NULL: anything */
 	/* KEY_WARNED, KEY_REFUSED: the values that ask for nothing special, apart from false, 0, ""
 	 * and []: as text, with "|" between them. A boolean that has it is plain when true. */
 	const char *plain;
-	enum key_annotation annotated;
 	const char *annotation; /* behind "hypervisor." etc.; NULL: name */
 	const char *separators; /* KEY_STRINGS: between the elements in an annotation */
-	size_t allowed;		/* paths: offset of the struct config_strings that lists them */
+	enum key_annotation annotated : 8;
+	bool is_pow2;	  /* or 0 */
+	bool is_path;	  /* must be absolute */
+	uint16_t allowed; /* paths: offset of the struct config_strings that lists them */
 	const char *meaning;
 };
 

@@ -34,6 +34,17 @@ setup() {
 	END
 }
 
+@test "config-docs: a reference that the program does not print fails" {
+	printf '#!/bin/bash\ncat "%s/../../docs/$1.md"\n' "$BATS_TEST_DIRNAME" > "$BATS_TEST_TMPDIR/same"
+	printf '#!/bin/bash\necho another\n' > "$BATS_TEST_TMPDIR/other"
+	chmod +x "$BATS_TEST_TMPDIR"/{same,other}
+	run "$BATS_TEST_DIRNAME/config-docs" "$BATS_TEST_TMPDIR/same"
+	[ "$status" -eq 0 ]
+	run "$BATS_TEST_DIRNAME/config-docs" "$BATS_TEST_TMPDIR/other"
+	[ "$status" -eq 1 ]
+	[[ $output == *"docs/configuration.md is not up to date"* ]]
+}
+
 @test "layers: a folder that is no layer fails" {
 	mkdir "$tree/src/utils"
 	run "$BATS_TEST_DIRNAME/layers" "$tree"
