@@ -116,7 +116,7 @@ static const struct key runtime_keys[] = {
 		.meaning = "Seccomp profiles of containers are not applied in the guest."},
 	{"guest_selinux_label", KEY_REFUSED, IN_STRING(runtime.guest_selinux_label), OVERRIDABLE,
 		.meaning = "SELinux label of containers in the guest."},
-	{"sandbox_bind_mounts", KEY_WARNED, IN_STRINGS(runtime.sandbox_bind_mounts),
+	{"sandbox_bind_mounts", KEY_USED, IN_STRINGS(runtime.sandbox_bind_mounts),
 		.annotated = ANNOTATION_NEVER,
 		.meaning = "Paths of the host that each guest sees; read-only but for `:rw`."},
 	{"shared_mounts", KEY_WARNED, KEY_TABLES, .annotated = ANNOTATION_NEVER,

@@ -172,7 +172,7 @@ static const struct key keys[] = {
 		.is_pow2 = true, .unit = "bytes", OVERRIDABLE,
 		.annotation = "blk_physical_sector_size",
 		.meaning = "The same; not less than the logical one."},
-	{"disable_block_device_use", KEY_IDLE, IN_BOOL(hypervisor.disable_block_device_use),
+	{"disable_block_device_use", KEY_USED, IN_BOOL(hypervisor.disable_block_device_use),
 		OVERRIDABLE, .meaning = "Block devices reach the guest as shared files only."},
 	{"disable_image_nvdimm", KEY_IDLE, IN_BOOL(hypervisor.disable_image_nvdimm), OVERRIDABLE,
 		.meaning = "`image` is a disk, not persistent memory."},

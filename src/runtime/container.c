@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "runtime/container_disks.h"
 #include "runtime/timeline.h"
 #include "wire/message.h"
 
@@ -27,6 +28,14 @@ static int plan_bundle_rootfs(struct container *c, const Grpc__Spec *spec, const
 	return share_plan_add(&c->plan, &mount, name);
 }
 
+/* What the devmapper and blockfile snapshotters give. Other file systems are mounted here, for the guest
+ * may not know them. */
+static bool is_disk_rootfs(const struct container_config *config)
+{
+	return config->n_rootfs == 1 && strcmp(config->rootfs[0].type, "ext4") == 0 &&
+	       !sandbox_get_config(config->sandbox)->hypervisor.disable_block_device_use;
+}
+
 static int plan_rootfs(struct container *c, const struct container_config *config)
 {
 	auto_free char *name = NULL;
@@ -39,7 +48,9 @@ static int plan_rootfs(struct container *c, const struct container_config *confi
 	if (config->n_rootfs == 0)
 		return plan_bundle_rootfs(c, config->spec, name);
 	for (size_t i = 0; i < config->n_rootfs && r == 0; i++) {
-		struct share_mount mount = {.purpose = SHARE_ROOTFS,
+		bool is_disk = is_disk_rootfs(config);
+		struct share_mount mount = {.purpose = is_disk ? SHARE_DISK : SHARE_ROOTFS,
+			.is_root = is_disk,
 			.type = config->rootfs[i].type,
 			.source = config->rootfs[i].source,
 			.options = config->rootfs[i].options,
@@ -61,7 +72,8 @@ static int fill(struct container *c, const struct container_config *config, stru
 	c->bundle = strdup(config->bundle);
 	if (!c->id || !c->bundle)
 		return err_sys(err, ENOMEM, "make the container");
-	c->plan.layout = sandbox_layout(c->sandbox);
+	share_plan_init(&c->plan, sandbox_layout(c->sandbox));
+	c->plan.refuses_disks = sandbox_get_config(c->sandbox)->hypervisor.disable_block_device_use;
 	r = plan_rootfs(c, config);
 	if (r < 0)
 		return err_sys(err, -r, "make the container");
@@ -98,6 +110,7 @@ void container_free(struct container *c)
 	map_fini(&c->execs);
 	guest_process_free(c->init);
 	guest_spec_free(c->spec);
+	container_disks_free(c->disks);
 	share_plan_fini(&c->plan);
 	free(c->rootfs_source);
 	free(c->bundle);
@@ -127,15 +140,46 @@ static int ask_for_it(struct container *c)
 {
 	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
 	const struct guest_storages *storages = guest_spec_storages(c->spec);
+	const struct guest_devices *devices = guest_spec_devices(c->spec);
 
 	request.container_id = c->id;
 	request.exec_id = c->id;
 	request.oci = (Grpc__Spec *)(uintptr_t)guest_spec_get(c->spec);
 	request.storages = storages->list;
 	request.n_storages = storages->n;
+	request.devices = devices->request_list;
+	request.n_devices = devices->n;
 	MESSAGE_SET(&request, sandbox_pidns, guest_spec_shares_pid(c->spec));
 	return agent_call(sandbox_agent(c->sandbox), AGENT_CREATE_CONTAINER, &request.base,
 		on_created, c, NULL);
+}
+
+static int create_in_guest(struct container *c, struct err *err)
+{
+	int r = guest_spec_settle(c->spec, c->id, sandbox_get_id(c->sandbox), &c->plan, err);
+
+	if (r < 0)
+		return r;
+	c->step_ns = clock_now_ns();
+	r = ask_for_it(c);
+	guest_spec_free(c->spec);
+	c->spec = NULL;
+	share_plan_fini(&c->plan);
+	return r < 0 ? err_sys(err, -r, "create the container in the guest") : 0;
+}
+
+static void on_plugged(void *data, const struct err *err)
+{
+	struct container *c = data;
+	struct err failed = ERR_INIT;
+
+	if (!err) {
+		timeline_end("plug disks", c->id, c->step_ns);
+		if (create_in_guest(c, &failed) < 0)
+			err = &failed;
+	}
+	if (err)
+		c->done(c->data, err);
 }
 
 int container_create(struct container *c, sandbox_done_fn *done, void *data, struct err *err)
@@ -145,18 +189,18 @@ int container_create(struct container *c, sandbox_done_fn *done, void *data, str
 	if (!sandbox_has_seccomp(c->sandbox))
 		guest_spec_drop_seccomp(c->spec);
 	r = guest_spec_fit(c->spec, sandbox_extensions(c->sandbox), err);
-	if (r == 0)
-		r = guest_spec_settle(c->spec, c->id, sandbox_get_id(c->sandbox), &c->plan, err);
 	if (r < 0)
 		return r;
-	c->step_ns = clock_now_ns();
 	c->done = done;
 	c->data = data;
-	r = ask_for_it(c);
-	guest_spec_free(c->spec);
-	c->spec = NULL;
-	share_plan_fini(&c->plan);
-	return r < 0 ? err_sys(err, -r, "create the container in the guest") : 0;
+	c->step_ns = clock_now_ns();
+	r = container_disks_new(c->sandbox, &c->plan, &c->disks, err);
+	if (r > 0) {
+		r = container_disks_plug(c->disks, on_plugged, c, err);
+		if (r <= 0)
+			return r;
+	}
+	return r < 0 ? r : create_in_guest(c, err);
 }
 
 static void on_removed(void *data, const ProtobufCMessage *reply, const struct err *err)
@@ -185,8 +229,22 @@ int container_remove(struct container *c, sandbox_done_fn *done, void *data, str
 	return r < 0 ? err_sys(err, -r, "remove the container in the guest") : 0;
 }
 
+static void on_disks_released(void *data, const struct err *err)
+{
+	struct container *c = data;
+	struct err failed = ERR_INIT;
+
+	(void)err;
+	if (sandbox_unmount(c->sandbox, c->id, c->unmounted, c->unmounted_data, &failed) < 0)
+		c->unmounted(c->unmounted_data, &failed);
+}
+
 int container_unmount(struct container *c, sandbox_done_fn *done, void *data, struct err *err)
 {
+	c->unmounted = done;
+	c->unmounted_data = data;
+	if (c->disks && container_disks_release(c->disks, on_disks_released, c) == 0)
+		return 0;
 	return sandbox_unmount(c->sandbox, c->id, done, data, err);
 }
 

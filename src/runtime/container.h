@@ -59,10 +59,11 @@ struct container {
 	struct guest_spec *spec; /* owned; NULL once created */
 	char *rootfs_source;	 /* owned: of a rootfs in the bundle */
 	struct share_plan plan;
+	struct container_disks *disks; /* owned; NULL before container_create */
 	int64_t step_ns;
 	bool is_in_guest;
-	sandbox_done_fn *done;
-	void *data;
+	sandbox_done_fn *done, *unmounted;
+	void *data, *unmounted_data;
 	bool is_killed;			  /* SIGKILL has been sent */
 	struct agent_pending *pause_call; /* owned; NULL: none in flight */
 	sandbox_done_fn *pause_done;	  /* NULL: nobody asked */

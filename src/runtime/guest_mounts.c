@@ -47,6 +47,29 @@ static bool is_guests_own(const char *source)
 	       is_at_or_below(source, "/sys");
 }
 
+static bool is_disk_type(const Grpc__Mount *m)
+{
+	return m->type && strcmp(m->type, "ext4") == 0;
+}
+
+/* Of a bind from /dev, or of a file system on a disk: nothing is mounted on the host. */
+static int look_for_disk(struct guest_mounts *g, size_t i, enum share_purpose purpose,
+	struct share_plan *plan, struct err *err)
+{
+	Grpc__Mount *m = &g->items[i];
+	struct share_mount mount = {.purpose = purpose,
+		.type = m->type ? m->type : "bind",
+		.source = m->source,
+		.options = m->options,
+		.n_options = m->n_options};
+	int r = share_plan_add(plan, &mount, "");
+
+	if (r < 0)
+		return err_sys(err, -r, "look at %s", m->source);
+	g->plan_index[i] = plan->n_items - 1;
+	return 0;
+}
+
 static int share_bind(
 	struct guest_mounts *g, size_t i, const char *cid, struct share_plan *plan, struct err *err)
 {
@@ -119,6 +142,8 @@ static int amend_mount(
 			return err_set(err, EINVAL,
 				"config.json: mounts[%zu]: source of a bind mount is not absolute",
 				i);
+		if (is_at_or_below(m->source, "/dev"))
+			return look_for_disk(g, i, SHARE_DEVICE, plan, err);
 		return is_guests_own(m->source) ? 0 : share_bind(g, i, cid, plan, err);
 	}
 	for (size_t k = 0; k < ARRAY_SIZE(kernel_types); k++)
@@ -126,6 +151,8 @@ static int amend_mount(
 			return 0;
 	if (is_huge(m))
 		return 0;
+	if (is_disk_type(m) && m->source && m->source[0] == '/')
+		return look_for_disk(g, i, SHARE_DISK, plan, err);
 	return err_set(err, ENOTSUP,
 		"config.json: mounts[%zu]: %s: mounts of type \"%s\" are not supported yet", i,
 		m->destination, type);
@@ -137,7 +164,7 @@ int guest_mounts_init(struct guest_mounts *m, const Grpc__Spec *spec, const char
 	size_t n = spec->n_mounts;
 	int r = 0;
 
-	*m = (struct guest_mounts){.n = n};
+	*m = (struct guest_mounts){.n = n, .n_list = n};
 	m->items = calloc(n + 1, sizeof(*m->items));
 	m->list = calloc(n + 1, sizeof(*m->list));
 	m->sources = calloc(n + 1, sizeof(*m->sources));
@@ -212,6 +239,37 @@ static int own_hugetlbfs(struct guest_mounts *g, size_t i,
 	return r;
 }
 
+/* A file system on a disk is mounted once in the guest and bound from there. */
+static int settle_file_system(struct guest_mounts *g, size_t i,
+	const struct guest_mounts_context *context, struct err *err)
+{
+	const struct share_mount *from = &context->plan->items[g->plan_index[i]];
+	Grpc__Mount *m = &g->items[i];
+	char *place;
+	int r;
+
+	if (asprintf(&place, "%s/%s-vol%zu", LAYOUT_GUEST_STORAGE, context->cid, i) < 0)
+		place = NULL;
+	r = set_source(g, i, place, err);
+	if (r < 0)
+		return r;
+	r = guest_storages_add_disk(
+		&g->storages, from->address, m->type, m->options, m->n_options, place);
+	make_bind(m);
+	return r < 0 ? err_sys(err, -r, "make the guest's storages") : 0;
+}
+
+/* Its mount becomes a device. */
+static void settle_disk(
+	struct guest_mounts *g, size_t i, const struct guest_mounts_context *context)
+{
+	size_t at = g->plan_index[i];
+
+	guest_devices_add(context->devices, g->items[i].destination,
+		context->plan->items[at].address, share_plan_facts(context->plan, at));
+	g->list[i] = NULL;
+}
+
 static int add_storage(struct guest_mounts *g, const Grpc__LinuxResources *resources,
 	const struct volume_facts *facts, const char *from, const char *place, struct err *err)
 {
@@ -239,6 +297,12 @@ static int settle_bind(struct guest_mounts *g, size_t i, const struct guest_moun
 
 	if (facts->kind == VOLUME_SHARED)
 		return 0;
+	if (facts->kind == VOLUME_BLOCK) {
+		if (context->plan->items[at].purpose == SHARE_DISK)
+			return settle_file_system(g, i, context, err);
+		settle_disk(g, i, context);
+		return 0;
+	}
 	if (facts->kind != VOLUME_WATCHABLE)
 		name = name_of(context->plan->items[at].source);
 	else if (asprintf(&name, "%s-vol%zu", context->cid, i) < 0)
@@ -264,6 +328,10 @@ int guest_mounts_settle(
 		else if (is_huge(&m->items[i]))
 			r = own_hugetlbfs(m, i, context, err);
 	}
+	m->n_list = 0;
+	for (size_t i = 0; i < m->n; i++)
+		if (m->list[i])
+			m->list[m->n_list++] = m->list[i];
 	return r;
 }
 

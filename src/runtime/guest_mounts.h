@@ -5,23 +5,27 @@
  *
  *	type "kata:guest-mount:TYPE"		of TYPE in the guest, whatever it is
  *	bind on /dev/shm			the sandbox's own shm
- *	bind of something below /dev,
- *	/proc or /sys, and the file systems
+ *	bind of something below /dev but for
+ *	disks, /proc or /sys, and the file systems
  *	a kernel has by itself (proc, tmpfs,
  *	mqueue, cgroup, ...)			unchanged: the guest's own
  *	bind of a file or directory		through the shared directory, or a file system of the
  *						guest's: runtime/volume.h
  *	hugetlbfs				a file system of the guest's
+ *	bind of a block device			linux.devices: the same disk in the guest
+ *	ext4, of a disk				a file system of the guest's on that disk
  *	everything else				refused by name
  *
  * What a bind's source is is found out by the job that mounts it; after it the rest is decided.
  */
 #include "agent.pb-c.h"
+#include "runtime/guest_devices.h"
 #include "runtime/guest_storages.h"
 #include "runtime/share.h"
 
 struct guest_mounts {
 	Grpc__Mount *items; /* owned */
+	size_t n_list;	    /* of list */
 	Grpc__Mount **list; /* owned: to each of items */
 	char **sources;	    /* owned, each and the array: what was rewritten */
 	size_t *plan_index; /* owned: of each of items, SIZE_MAX if it is not in the plan */
@@ -37,6 +41,7 @@ struct guest_mounts_context {
 	const char *cid, *sandbox_id;
 	const struct share_plan *plan;
 	const Grpc__LinuxResources *resources; /* NULL: none */
+	struct guest_devices *devices;	       /* added to */
 };
 
 /* Once the plan has been mounted. */

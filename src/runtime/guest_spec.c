@@ -6,6 +6,7 @@
  */
 #include "runtime/guest_spec.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "wire/message.h"
 
 struct guest_spec {
+	const Grpc__Spec *host; /* borrowed */
 	Grpc__Spec spec;
 	Grpc__Process process;
 	Grpc__Root root;
@@ -27,7 +29,9 @@ struct guest_spec {
 	Grpc__Spec__AnnotationsEntry annotations[2];
 	Grpc__Spec__AnnotationsEntry **annotation_list; /* owned array */
 	Grpc__LinuxDevice **device_list;		/* owned array */
-	Grpc__LinuxNamespace *namespaces;		/* owned array, and the list of it: */
+	size_t *device_plan; /* owned array: where in the plan, SIZE_MAX if it is not there */
+	struct guest_devices devices;
+	Grpc__LinuxNamespace *namespaces; /* owned array, and the list of it: */
 	Grpc__LinuxNamespace **namespace_list;
 	struct guest_mounts mounts;
 	char **strings; /* owned, each and the array */
@@ -235,37 +239,67 @@ static void amend_resources(struct guest_spec *g)
 	g->linux.resources = &g->resources;
 }
 
-/* Block devices and VFIO groups are the host's: the guest has none of that number, or another. */
-static bool is_given_to_guest(const Grpc__LinuxDevice *d)
+static bool is_block(const Grpc__LinuxDevice *d)
 {
-	return !(d->type && strcmp(d->type, "b") == 0) &&
-	       !(d->path && strncmp(d->path, "/dev/vfio/", 10) == 0);
+	return d->type && strcmp(d->type, "b") == 0;
 }
 
-static int amend_devices(struct guest_spec *g)
+/* VFIO groups are the host's, and so are disks that the container is not given by name. */
+static bool is_given_to_guest(const struct guest_spec *g, const Grpc__LinuxDevice *d)
 {
-	size_t n = 0;
+	if (is_block(d))
+		return d->path && guest_devices_are_granted(d, g->host->linux->resources);
+	return !(d->path && strncmp(d->path, "/dev/vfio/", 10) == 0);
+}
 
-	g->device_list = calloc(g->linux.n_devices + 1, sizeof(*g->device_list));
-	if (!g->device_list)
+/* Found by its numbers: the path is that in the container. */
+static int plan_disk(struct guest_spec *g, size_t n, struct share_plan *plan)
+{
+	const Grpc__LinuxDevice *d = g->device_list[n];
+	struct share_mount mount = {.purpose = SHARE_DEVICE, .type = ""};
+	char *path;
+	int r;
+
+	if (asprintf(&path, "/dev/block/%" PRId64 ":%" PRId64, d->major, d->minor) < 0)
+		path = NULL;
+	mount.source = keep(g, path);
+	r = mount.source ? share_plan_add(plan, &mount, "") : -ENOMEM;
+	if (r == 0)
+		g->device_plan[n] = plan->n_items - 1;
+	return r;
+}
+
+static int amend_devices(struct guest_spec *g, struct share_plan *plan)
+{
+	size_t n = 0, max = g->linux.n_devices + g->spec.n_mounts;
+	int r = 0;
+
+	g->device_list = calloc(max + 1, sizeof(*g->device_list));
+	g->device_plan = calloc(max + 1, sizeof(*g->device_plan));
+	if (!g->device_list || !g->device_plan || guest_devices_init(&g->devices, max) < 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < g->linux.n_devices; i++) {
+	for (size_t i = 0; i < g->linux.n_devices && r == 0; i++) {
 		Grpc__LinuxDevice *d = g->linux.devices[i];
 
 		/* Not an error: a privileged container is given all that the host has. */
-		if (is_given_to_guest(d))
-			g->device_list[n++] = d;
-		else
-			log_write(LOG_WARN, "spec", "block devices and VFIO are not supported yet",
-				"device", d->path ? d->path : "", NULL);
+		if (!is_given_to_guest(g, d)) {
+			log_write(LOG_WARN, "spec", "a device of the host's is left out", "device",
+				d->path ? d->path : "", NULL);
+			continue;
+		}
+		g->device_list[n] = d;
+		g->device_plan[n] = SIZE_MAX;
+		if (is_block(d))
+			r = plan_disk(g, n, plan);
+		n++;
 	}
 	g->linux.devices = g->device_list;
 	g->linux.n_devices = n;
-	return 0;
+	return r;
 }
 
-static int amend_linux(
-	struct guest_spec *g, const struct guest_spec_config *config, struct err *err)
+static int amend_linux(struct guest_spec *g, const struct guest_spec_config *config,
+	struct share_plan *plan, struct err *err)
 {
 	int r;
 
@@ -277,7 +311,7 @@ static int amend_linux(
 	amend_resources(g);
 	if (config->disable_seccomp)
 		g->linux.seccomp = NULL;
-	r = amend_devices(g);
+	r = amend_devices(g, plan);
 	if (r == 0)
 		r = amend_namespaces(g);
 	return r < 0 ? err_sys(err, -r, "make the guest's spec") : 0;
@@ -290,7 +324,7 @@ static int amend(struct guest_spec *g, const struct guest_spec_config *config,
 	int r = guest_spec_type_of(&g->spec, &type, err);
 
 	if (r == 0)
-		r = amend_linux(g, config, err);
+		r = amend_linux(g, config, plan, err);
 	if (r == 0)
 		r = amend_hooks(g, err);
 	if (r == 0)
@@ -315,6 +349,7 @@ int guest_spec_new(const Grpc__Spec *host, const struct guest_spec_config *confi
 		return err_sys(err, ENOMEM, "make the guest's spec");
 	g->spec = *host;
 	g->spec.domainname = NULL;
+	g->host = host;
 	r = amend(g, config, plan, err);
 	if (r < 0) {
 		guest_spec_free(g);
@@ -324,15 +359,68 @@ int guest_spec_new(const Grpc__Spec *host, const struct guest_spec_config *confi
 	return 0;
 }
 
+/* A root file system on a disk is the guest's to mount. */
+static int settle_root(struct guest_spec *g, const char *cid, const struct share_plan *plan)
+{
+	const struct share_mount *root = &plan->items[0];
+	char *path;
+
+	if (plan->n_items == 0 || root->purpose != SHARE_DISK || !root->address || !root->is_root)
+		return 0;
+	if (asprintf(&path, "%s/%s/rootfs", LAYOUT_GUEST_RUN, cid) < 0)
+		path = NULL;
+	path = keep(g, path);
+	if (!path)
+		return -ENOMEM;
+	g->root.path = path;
+	return guest_storages_add_disk(&g->mounts.storages, root->address, root->type,
+		root->options, root->n_options, path);
+}
+
+static int settle_devices(struct guest_spec *g, const struct share_plan *plan, struct err *err)
+{
+	for (size_t i = 0; i < g->linux.n_devices; i++) {
+		const Grpc__LinuxDevice *d = g->device_list[i];
+
+		if (g->device_plan[i] == SIZE_MAX)
+			continue;
+		if (!plan->items[g->device_plan[i]].address)
+			return err_set(err, ENODEV,
+				"config.json: linux.devices: %s: the host has no disk %" PRId64
+				":%" PRId64,
+				d->path, d->major, d->minor);
+		guest_devices_add(
+			&g->devices, d->path, plan->items[g->device_plan[i]].address, NULL);
+	}
+	return 0;
+}
+
 int guest_spec_settle(struct guest_spec *g, const char *cid, const char *sandbox_id,
 	const struct share_plan *plan, struct err *err)
 {
 	struct guest_mounts_context context = {.cid = cid,
 		.sandbox_id = sandbox_id,
 		.plan = plan,
-		.resources = g->linux.resources};
+		.resources = g->linux.resources,
+		.devices = &g->devices};
+	int r = settle_root(g, cid, plan);
+	size_t n_listed;
 
-	return guest_mounts_settle(&g->mounts, &context, err);
+	if (r < 0)
+		return err_sys(err, -r, "make the guest's spec");
+	r = settle_devices(g, plan, err);
+	n_listed = g->devices.n;
+	if (r == 0)
+		r = guest_mounts_settle(&g->mounts, &context, err);
+	for (size_t i = n_listed; r == 0 && i < g->devices.n; i++)
+		g->device_list[g->linux.n_devices++] = &g->devices.nodes[i];
+	g->spec.n_mounts = g->mounts.n_list;
+	return r;
+}
+
+const struct guest_devices *guest_spec_devices(const struct guest_spec *g)
+{
+	return &g->devices;
 }
 
 const struct guest_storages *guest_spec_storages(const struct guest_spec *g)
@@ -349,6 +437,8 @@ void guest_spec_free(struct guest_spec *g)
 	free(g->strings);
 	free(g->annotation_list);
 	free(g->device_list);
+	free(g->device_plan);
+	guest_devices_fini(&g->devices);
 	free(g->namespaces);
 	free(g->namespace_list);
 	guest_mounts_fini(&g->mounts);

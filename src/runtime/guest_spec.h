@@ -9,7 +9,8 @@
  *	namespaces	network and time (and its offsets) go, pid too (the agent makes it), every path goes
  *	root.path	is where the guest finds the shared root file system
  *	mounts		as runtime/guest_mounts.h says
- *	devices		the host's block and VFIO devices are left out, with a warning
+ *	devices		the host's VFIO devices are left out, with a warning; of its block devices
+ *			runtime/guest_devices.h
  *	resources	cpuset.cpus, devices, blockIO and network go: they name the host's
  *	process		AppArmor profiles and SELinux labels are the host's
  *	seccomp		goes when the configuration or the guest says so
@@ -21,6 +22,7 @@
  */
 #include "agent.pb-c.h"
 #include "oci/extension.h"
+#include "runtime/guest_devices.h"
 #include "runtime/guest_storages.h"
 #include "runtime/share.h"
 
@@ -54,6 +56,7 @@ void guest_spec_free(struct guest_spec *g);
 const Grpc__Spec *guest_spec_get(const struct guest_spec *g);
 /* After guest_spec_settle. */
 const struct guest_storages *guest_spec_storages(const struct guest_spec *g);
+const struct guest_devices *guest_spec_devices(const struct guest_spec *g);
 /* True: join the sandbox's pid namespace instead of making one. */
 bool guest_spec_shares_pid(const struct guest_spec *g);
 /* The guest has no seccomp. */

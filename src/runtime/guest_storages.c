@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/guest_devices.h"
 #include "runtime/layout.h"
 #include "wire/message.h"
 
@@ -105,6 +106,27 @@ int guest_storages_add_local(
 		snprintf(gid, sizeof(gid), "fsgid=%u", (unsigned int)facts->gid);
 		options[storage.n_options++] = gid;
 	}
+	return guest_storages_add(s, &storage);
+}
+
+int guest_storages_add_disk(struct guest_storages *s,
+	const struct hypervisor_guest_address *address, const char *fs_type, char *const *options,
+	size_t n_options, const char *place)
+{
+	Grpc__Storage storage = GRPC__STORAGE__INIT;
+	auto_free char **kept = calloc(n_options + 1, sizeof(*kept));
+
+	if (!kept)
+		return -ENOMEM;
+	/* The guest's is a disk already. */
+	for (size_t i = 0; i < n_options; i++)
+		if (strcmp(options[i], "loop") != 0)
+			kept[storage.n_options++] = options[i];
+	storage.driver = message_text(guest_devices_driver(address));
+	storage.source = message_text(guest_devices_source(address));
+	storage.fstype = message_text(fs_type);
+	storage.mount_point = message_text(place);
+	storage.options = kept;
 	return guest_storages_add(s, &storage);
 }
 

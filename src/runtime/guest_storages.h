@@ -6,6 +6,7 @@
  */
 #include "agent.pb-c.h"
 #include "base/err.h"
+#include "hypervisor/device.h"
 #include "runtime/volume.h"
 
 struct guest_storages {
@@ -27,6 +28,10 @@ int guest_storages_add_memory(
 /* A directory of the guest's. */
 int guest_storages_add_local(
 	struct guest_storages *s, const struct volume_facts *facts, const char *place) must_check;
+/* The file system on the disk at address. */
+int guest_storages_add_disk(struct guest_storages *s,
+	const struct hypervisor_guest_address *address, const char *fs_type, char *const *options,
+	size_t n_options, const char *place) must_check;
 /* A copy of source, in the guest, that follows it. */
 int guest_storages_add_watchable(
 	struct guest_storages *s, const char *source, const char *place) must_check;

@@ -9,6 +9,10 @@
 /* Where the agent copies watchable volumes to. Beside passthrough, where no container's id can mean it. */
 #define LAYOUT_GUEST_WATCHABLE LAYOUT_GUEST_SHARE "watchable"
 #define LAYOUT_GUEST_SHM "/run/kata-containers/sandbox/shm"
+/* File systems on disks, other than a container's root. */
+#define LAYOUT_GUEST_STORAGE "/run/kata-containers/sandbox/storage"
+/* The root file system of a container, if it is on a disk: below it, CID/rootfs. */
+#define LAYOUT_GUEST_RUN "/run/kata-containers"
 /* File systems in the guest's memory that are volumes of the pod. */
 #define LAYOUT_GUEST_EPHEMERAL "/run/kata-containers/sandbox/ephemeral"
 

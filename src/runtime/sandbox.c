@@ -458,6 +458,8 @@ int sandbox_new(const struct sandbox_config *config, struct sandbox **ret, struc
 
 	if (!sb)
 		return err_sys(err, ENOMEM, "make the sandbox");
+	list_init(&sb->disks);
+	share_plan_init(&sb->binds, &sb->layout);
 	sb->loop = config->loop;
 	sb->lost = config->lost;
 	sb->data = config->data;
@@ -489,7 +491,9 @@ void sandbox_free(struct sandbox *sb)
 	guest_timeline_fini(&sb->guest_timeline);
 	agent_free(sb->agent);
 	hypervisor_free(sb->hv);
+	sandbox_free_disks(sb);
 	state_free(sb->journal);
+	sandbox_free_binds(sb);
 	config_free(sb->config);
 	free(sb->id);
 	free(sb->hostname);

@@ -13,9 +13,10 @@
 enum { MOUNT_LIMIT_S = 60 };
 
 struct mount_job {
-	struct sandbox *sb;	       /* borrowed: it waits for its jobs before it ends */
-	const struct share_plan *plan; /* borrowed; NULL: to unmount */
-	char *cid;		       /* owned; NULL: to mount */
+	struct sandbox *sb;	 /* borrowed: it waits for its jobs before it ends */
+	bool with_binds;	 /* the configuration's mounts too */
+	struct share_plan *plan; /* borrowed; NULL: to unmount */
+	char *cid;		 /* owned; NULL: to mount */
 	sandbox_done_fn *done;
 	void *data;
 	int64_t from_ns;
@@ -56,7 +57,9 @@ static int mount_plan(void *data, struct err *err)
 {
 	const struct mount_job *job = data;
 
-	return share_plan_mount(job->plan, err);
+	int r = job->with_binds ? share_plan_mount(&job->sb->binds, err) : 0;
+
+	return r == 0 ? share_plan_mount(job->plan, err) : r;
 }
 
 /* That of the container that brings the sandbox along counts. */
@@ -70,7 +73,11 @@ static void learn_shm_size(struct sandbox *sb, const struct share_plan *plan)
 static void on_mounted(void *data, const struct err *err)
 {
 	struct mount_job *job = data;
+	struct err failed = ERR_INIT;
 
+	if (!err && (share_plan_collect(&job->sb->binds, &failed) < 0 ||
+			    share_plan_collect(job->plan, &failed) < 0))
+		err = &failed;
 	if (!err) {
 		timeline_end("mount", NULL, job->from_ns);
 		learn_shm_size(job->sb, job->plan);
@@ -81,15 +88,26 @@ static void on_mounted(void *data, const struct err *err)
 int sandbox_mount(struct sandbox *sb, struct share_plan *plan, sandbox_done_fn *done, void *data,
 	struct err *err)
 {
-	struct mount_job *job = malloc(sizeof(*job));
-	int r = job ? share_plan_note(plan, sb->journal) : -ENOMEM;
+	bool with_binds = sb->state == SANDBOX_PREPARED;
+	struct mount_job *job;
+	int r = with_binds ? sandbox_plan_binds(sb, err) : 0;
 
+	if (r < 0)
+		return r;
+	job = malloc(sizeof(*job));
+	r = job ? share_plan_note(plan, sb->journal) : -ENOMEM;
+	if (r == 0 && with_binds)
+		r = share_plan_note(&sb->binds, sb->journal);
 	if (r < 0) {
 		free(job);
 		return err_sys(err, -r, "write the state file");
 	}
-	*job = (struct mount_job){
-		.sb = sb, .plan = plan, .done = done, .data = data, .from_ns = clock_now_ns()};
+	*job = (struct mount_job){.sb = sb,
+		.with_binds = with_binds,
+		.plan = plan,
+		.done = done,
+		.data = data,
+		.from_ns = clock_now_ns()};
 	return start_job(job, "mount the container's file systems", mount_plan, on_mounted, err);
 }
 

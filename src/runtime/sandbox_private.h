@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* What sandbox.c (the way up), sandbox_mount.c and sandbox_stop.c (the way down) share. */
+#include "base/list.h"
 #include "hypervisor/hypervisor.h"
 #include "runtime/agent_log.h"
 #include "runtime/guest_timeline.h"
@@ -23,6 +24,10 @@ struct sandbox {
 	pid_t pid;		   /* the VMM's, once started */
 	struct agent *agent;	   /* owned */
 	struct agent_log *log;	   /* owned */
+	struct share_plan binds;   /* owned: of the configuration */
+	char **bind_sources;	   /* owned, each and the array: their paths */
+	struct list disks;	   /* sandbox_disk.c's, owned */
+	uint32_t last_disk;	   /* number of the last that was plugged */
 	uint64_t shm_size;	   /* bytes; 0: the default */
 	bool has_seccomp;	   /* untrusted: the guest's word */
 	oci_extensions extensions; /* the same */
@@ -48,6 +53,11 @@ struct sandbox {
 	struct guest_timeline guest_timeline;
 };
 
+/* -EINVAL, -EEXIST: the configuration names what cannot be. Once. */
+int sandbox_plan_binds(struct sandbox *sb, struct err *err) must_check;
+void sandbox_free_binds(struct sandbox *sb);
+/* After the hypervisor has gone. */
+void sandbox_free_disks(struct sandbox *sb);
 void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
 /* The VM or its agent is gone. */
 void sandbox_lose(struct sandbox *sb, const struct err *why);

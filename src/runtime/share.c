@@ -50,10 +50,18 @@ int share_make(const struct layout *layout, struct state *state, struct err *err
 	return 0;
 }
 
+void share_plan_init(struct share_plan *plan, const struct layout *layout)
+{
+	*plan = (struct share_plan){.layout = layout, .channel = FD_CHANNEL_INIT};
+}
+
 void share_plan_fini(struct share_plan *plan)
 {
-	for (size_t i = 0; i < plan->n_items; i++)
+	for (size_t i = 0; i < plan->n_items; i++) {
 		free(plan->items[i].target);
+		close_fd(plan->items[i].disk_fd);
+	}
+	fd_channel_close(&plan->channel);
 	free(plan->items);
 	plan->items = NULL;
 	plan->n_items = 0;
@@ -73,6 +81,7 @@ int share_plan_add(struct share_plan *plan, const struct share_mount *mount, con
 	plan->items = items;
 	m = &items[plan->n_items];
 	*m = *mount;
+	m->disk_fd = -1;
 	if (asprintf(&m->target, "%s/%s", plan->layout->rw_dir, name) < 0)
 		return -ENOMEM;
 	plan->n_items++;
@@ -99,12 +108,19 @@ const struct volume_facts *share_plan_facts(const struct share_plan *plan, size_
 	return &plan->facts[i];
 }
 
+static bool is_only_looked_at(const struct share_mount *m)
+{
+	return m->purpose == SHARE_SHM || m->purpose == SHARE_DEVICE || m->purpose == SHARE_DISK;
+}
+
 int share_plan_note(struct share_plan *plan, struct state *state)
 {
 	int r = make_facts(plan);
 
+	if (r == 0 && plan->n_items > 0 && plan->channel.parent_fd < 0)
+		r = fd_channel_open(&plan->channel);
 	for (size_t i = 0; i < plan->n_items && r == 0; i++)
-		if (plan->items[i].purpose != SHARE_SHM)
+		if (!is_only_looked_at(&plan->items[i]))
 			r = state_note_mount(state, plan->items[i].target);
 	return r;
 }
@@ -132,6 +148,21 @@ static int open_target(const char *target, bool is_dir)
 		return r;
 	r = open(target, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return r < 0 ? -errno : r;
+}
+
+int share_plan_collect(struct share_plan *plan, struct err *err)
+{
+	uint32_t i;
+	int fd;
+
+	if (plan->channel.parent_fd < 0)
+		return 0;
+	while ((fd = fd_channel_receive(&plan->channel, &i)) >= 0) {
+		close_fd(plan->items[i].disk_fd);
+		plan->items[i].disk_fd = fd;
+	}
+	fd_channel_close(&plan->channel);
+	return fd == -EAGAIN ? 0 : err_sys(err, -fd, "take over the disks");
 }
 
 /* Receives what the host mounts below the source later only if it asks for that, and gives nothing
@@ -177,6 +208,30 @@ static int make_watchable_parent(const struct layout *layout, struct err *err)
 	return r < 0 ? err_sys(err, -r, "make %s", dir) : 0;
 }
 
+/* Opens what fd names again, as a disk. A file that is only named by its path can be exchanged, what fd
+ * is open on cannot. */
+static int pass_disk(const struct share_plan *plan, const struct share_mount *m, int fd,
+	struct volume_facts *facts, struct err *err)
+{
+	char path[PATH_FD_SIZE];
+	auto_fd int disk_fd =
+		plan->refuses_disks
+			? -1
+			: open(path_of_fd(fd, path), (facts->is_readonly ? O_RDONLY : O_RDWR) |
+							     O_CLOEXEC | O_NONBLOCK);
+	int r = disk_fd < 0 ? -errno : 0;
+
+	if (plan->refuses_disks)
+		return err_set(err, ENOTSUP,
+			"%s: a block device, which the configuration does not allow "
+			"(disable_block_device_use)",
+			m->source);
+	if (r == 0)
+		r = fd_channel_send(&plan->channel, (uint32_t)(m - plan->items), disk_fd);
+	facts->kind = VOLUME_BLOCK;
+	return r < 0 ? err_sys(err, -r, "open the disk %s", m->source) : 0;
+}
+
 /* 1: the source is to be shown to the guest. */
 static int look_at(const struct share_plan *plan, const struct share_mount *m,
 	const struct mount_options *o, int fd, struct volume_facts *ret, struct err *err)
@@ -186,13 +241,17 @@ static int look_at(const struct share_plan *plan, const struct share_mount *m,
 		.wants_local = plan->wants_local};
 	int r = volume_look(fd, &wish, ret, err);
 
+	if (r == 0 && ret->kind == VOLUME_BLOCK)
+		r = m->purpose == SHARE_VOLUME
+			    ? pass_disk(plan, m, fd, ret, err)
+			    : err_set(err, ENOTSUP, "bind %s: a block device", m->source);
 	if (r == 0 && ret->kind == VOLUME_WATCHABLE)
 		r = make_watchable_parent(plan->layout, err);
 	if (r < 0)
 		return r;
 	if (m->purpose == SHARE_ROOTFS && !S_ISDIR(ret->mode))
 		return err_set(err, ENOTDIR, "root file system %s: not a directory", m->source);
-	return m->purpose == SHARE_ROOTFS || !volume_is_guests(ret->kind);
+	return m->purpose != SHARE_VOLUME || !volume_is_guests(ret->kind);
 }
 
 /* The source is looked up once: what has been looked at is what is shown, whatever its path leads to
@@ -246,6 +305,44 @@ static void look_at_shm(const struct share_mount *m, struct volume_facts *ret)
 		*ret = (struct volume_facts){.kind = VOLUME_SHM};
 }
 
+/* What is not there is the guest's affair, for so is /dev. */
+static int look_at_device(
+	const struct share_plan *plan, size_t i, const struct mount_options *o, struct err *err)
+{
+	const struct share_mount *m = &plan->items[i];
+	struct volume_facts *facts = &plan->facts[i];
+	auto_fd int fd = open(m->source, O_PATH | O_CLOEXEC);
+	struct volume_wish wish = {.source = m->source, .is_readonly = wants_readonly(m, o)};
+	struct stat st;
+
+	facts->kind = VOLUME_SHARED;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode))
+		return 0;
+	if (volume_look(fd, &wish, facts, err) < 0)
+		return -ENOTSUP;
+	return pass_disk(plan, m, fd, facts, err);
+}
+
+/* The disk that a file system is on. */
+static int look_at_disk(
+	const struct share_plan *plan, size_t i, const struct mount_options *o, struct err *err)
+{
+	const struct share_mount *m = &plan->items[i];
+	struct volume_facts *facts = &plan->facts[i];
+	auto_fd int fd = open(m->source, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, errno, "%s %s", m->type, m->source);
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
+		return err_set(err, ENOTBLK, "%s %s: neither a block device nor a regular file",
+			m->type, m->source);
+	*facts = (struct volume_facts){.mode = st.st_mode,
+		.device = S_ISBLK(st.st_mode) ? st.st_rdev : 0,
+		.is_readonly = wants_readonly(m, o)};
+	return pass_disk(plan, m, fd, facts, err);
+}
+
 static int mount_one(const struct share_plan *plan, size_t i, struct err *err)
 {
 	const struct share_mount *m = &plan->items[i];
@@ -259,7 +356,11 @@ static int mount_one(const struct share_plan *plan, size_t i, struct err *err)
 	r = mount_options_parse(m->options, m->n_options, &o);
 	if (r < 0)
 		return err_sys(err, -r, "read the mount options");
-	if (o.bind || strcmp(m->type, "bind") == 0)
+	if (m->purpose == SHARE_DEVICE)
+		r = look_at_device(plan, i, &o, err);
+	else if (m->purpose == SHARE_DISK)
+		r = look_at_disk(plan, i, &o, err);
+	else if (o.bind || strcmp(m->type, "bind") == 0)
 		r = bind_mount(plan, m, &o, &plan->facts[i], err);
 	else
 		r = file_system_mount(m, &o, err);

@@ -20,6 +20,8 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "hypervisor/device.h"
+#include "linux/fd_channel.h"
 #include "runtime/layout.h"
 #include "runtime/state.h"
 #include "runtime/volume.h"
@@ -28,9 +30,12 @@
 int share_make(const struct layout *layout, struct state *state, struct err *err) must_check;
 
 enum share_purpose {
-	SHARE_ROOTFS, /* of a directory if it is a bind */
-	SHARE_VOLUME, /* a bind, whose source may turn out to be the guest's affair (volume.h) */
-	SHARE_SHM,    /* not mounted: its size is looked at, if it is there */
+	SHARE_ROOTFS,  /* of a directory if it is a bind */
+	SHARE_SANDBOX, /* a bind of the configuration's: shown whatever it is */
+	SHARE_VOLUME,  /* a bind, whose source may turn out to be the guest's affair (volume.h) */
+	SHARE_SHM,     /* not mounted: its size is looked at, if it is there */
+	SHARE_DEVICE,  /* not mounted: opened if it is a block device, else left to the guest */
+	SHARE_DISK, /* not mounted: the file system on a block device, or on a regular file ("loop") */
 };
 
 /* One mount to be made. type "bind", or "" with a bind option: source is shown at target. */
@@ -40,12 +45,18 @@ struct share_mount {
 	char *const *options;	   /* borrowed likewise */
 	size_t n_options;
 	char *target;	  /* owned: absolute, below rw_dir */
+	bool is_root;	  /* SHARE_DISK: the container's root file system */
 	bool is_readonly; /* in addition to what the options say */
+	/* Of VOLUME_BLOCK: owned, from the mount until it is taken; -1: none. */
+	int disk_fd;
+	/* Where the guest has it; set by who has plugged it. Borrowed. */
+	const struct hypervisor_guest_address *address;
 };
 
 /* What one container needs, in the order to be made. */
 struct share_plan {
 	const struct layout *layout; /* borrowed */
+	bool refuses_disks;	     /* the configuration has no block devices */
 	bool wants_local;	     /* volume.h */
 	struct share_mount *items;   /* owned */
 	size_t n_items;
@@ -53,8 +64,10 @@ struct share_plan {
 	 * common with us. NULL before share_plan_note. */
 	struct volume_facts *facts;
 	size_t n_facts;
+	struct fd_channel channel; /* owned: by which the job passes the disks on */
 };
 
+void share_plan_init(struct share_plan *plan, const struct layout *layout);
 void share_plan_fini(struct share_plan *plan);
 
 /* Copies what mount says but for target, which is name below rw. */
@@ -65,5 +78,7 @@ int share_plan_note(struct share_plan *plan, struct state *state) must_check;
 /* Makes the targets and the mounts. Waits for file systems: run it as a job. What it has made when
  * it fails is undone by runtime/undo.h. */
 int share_plan_mount(const struct share_plan *plan, struct err *err) must_check;
+/* Takes over what the job has opened; once it has ended well. */
+int share_plan_collect(struct share_plan *plan, struct err *err) must_check;
 /* What became of items[i], once mounted. */
 const struct volume_facts *share_plan_facts(const struct share_plan *plan, size_t i);

@@ -135,9 +135,6 @@ static int refuse_hosts_own(const struct volume_wish *wish, const struct stat *s
 		return err_set(err, ENOTSUP,
 			"bind %s: a character device cannot be shared with a virtual machine",
 			wish->source);
-	if (S_ISBLK(st->st_mode))
-		return err_set(
-			err, ENOTSUP, "bind %s: block devices are not supported yet", wish->source);
 	if (is_on_dev(st))
 		return err_set(err, ENOTSUP,
 			"bind %s: the host's /dev cannot be shared with a virtual machine",
@@ -150,6 +147,8 @@ static enum volume_kind kind_of(
 {
 	if (wish->is_shm)
 		return VOLUME_SHM;
+	if (S_ISBLK(st->st_mode))
+		return VOLUME_BLOCK;
 	if (!S_ISDIR(st->st_mode))
 		return VOLUME_SHARED;
 	if (is_empty_dir(wish->source)) {
@@ -171,12 +170,16 @@ int volume_look(int fd, const struct volume_wish *wish, struct volume_facts *ret
 
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return err_sys(err, errno, "look at %s", wish->source);
-	r = refuse_hosts_own(wish, &st, &fs, err);
+	/* The node of a disk stands in /dev mostly. */
+	r = S_ISBLK(st.st_mode) ? 0 : refuse_hosts_own(wish, &st, &fs, err);
 	if (r < 0)
 		return r;
 	facts.kind = kind_of(fd, wish, &st, &fs);
 	facts.mode = st.st_mode;
+	facts.uid = st.st_uid;
 	facts.gid = st.st_gid;
+	facts.device = S_ISBLK(st.st_mode) ? st.st_rdev : 0;
+	facts.is_readonly = wish->is_readonly;
 	if (__builtin_mul_overflow((uint64_t)fs.f_blocks, (uint64_t)fs.f_bsize, &facts.size))
 		facts.size = 0;
 	facts.page_size = facts.kind == VOLUME_HUGEPAGES ? (uint64_t)fs.f_bsize : 0;
@@ -191,5 +194,5 @@ int volume_look(int fd, const struct volume_wish *wish, struct volume_facts *ret
 bool volume_is_guests(enum volume_kind kind)
 {
 	return kind == VOLUME_MEMORY || kind == VOLUME_HUGEPAGES || kind == VOLUME_LOCAL ||
-	       kind == VOLUME_SHM;
+	       kind == VOLUME_SHM || kind == VOLUME_BLOCK;
 }

@@ -3,6 +3,7 @@
 /*
  * What the source of a container's bind mount is, and so what becomes of it:
  *
+ *	a block device				BLOCK: the same disk in the guest
  *	a file system of the kernel's (proc, sysfs,
  *	cgroup, /dev, ...), a character device	refused by name
  *	what is mounted on /dev/shm		SHM: its size is the sandbox's
@@ -33,6 +34,7 @@ enum volume_kind {
 	VOLUME_HUGEPAGES,
 	VOLUME_LOCAL,
 	VOLUME_SHM,
+	VOLUME_BLOCK,
 	VOLUME_KIND_COUNT,
 };
 
@@ -44,6 +46,9 @@ struct volume_facts {
 	gid_t gid;	    /* that it belongs to */
 	uint64_t size;	    /* of the file system, in bytes; 0: not limited */
 	uint64_t page_size; /* of HUGEPAGES, in bytes */
+	uid_t uid;
+	dev_t device; /* of BLOCK: its number on the host; 0: a regular file */
+	bool is_readonly;
 };
 
 /* What is asked for. */

@@ -67,7 +67,8 @@ wait_in() {
 	echo late > "$tmp/volume/late/file"
 	wait_in '[ -e /slave/late/file ]'
 	run ! exec_in a test -e /private/late/file
-	umount "$tmp/volume/late" "$tmp/volume"
+	# The guest holds on to what it has looked at.
+	umount -l "$tmp/volume/late" "$tmp/volume"
 }
 
 @test "a ConfigMap's change comes at once and whole, and is notified" {
@@ -154,6 +155,73 @@ wait_in() {
 	start_sleeper --mount "$(bind "$tmp/volume" /volume rw)"
 	exec_in a cat /volume/file
 	rm -r "$tmp/volume"
-	run ! exec_in b cat /volume/file
+	# What the guest has cached is good for a second.
+	wait_in '! cat /volume/file 2> /dev/null'
 	exec_in c true
+}
+
+# disk NAME CONTENT: an image with a file system in which /file is CONTENT, into $tmp/NAME.
+disk() {
+	mkdir "$tmp/$1.d"
+	echo "$2" > "$tmp/$1.d/file"
+	truncate -s 8M "$tmp/$1"
+	mkfs.ext4 -q -F -O ^has_journal -d "$tmp/$1.d" "$tmp/$1"
+}
+
+@test "a file system on a disk image is mounted in the guest" {
+	disk image content
+	start_sleeper --mount "type=ext4,src=$tmp/image,dst=/disk,options=loop:rw" \
+		--mount "type=ext4,src=$tmp/image,dst=/again,options=loop:rw"
+	run -0 exec_in a cat /disk/file /again/file
+	[ "$output" = $'content\ncontent' ]
+	exec_in b sh -c 'echo written > /disk/new; sync'
+	ctr task kill -s SIGKILL "$id"
+	playground_remove_containers
+	run -0 debugfs -R 'cat /new' "$tmp/image"
+	[[ $output == *written* ]]
+}
+
+@test "a disk comes and goes with a container of the pod" {
+	disk image content
+	start_sandbox
+	for _ in 1 2; do
+		member_sleeper a --mount "type=ext4,src=$tmp/image,dst=/disk,options=loop:ro"
+		run -0 in_member a cat /disk/file
+		[ "$output" = content ]
+		run ! in_member a sh -c 'echo x > /disk/file'
+		remove_member a
+	done
+	# QEMU has closed it.
+	[ -z "$(find "/proc/$(helper_pid qemu-system)/fd" -lname "$tmp/image")" ]
+}
+
+@test "a block device is one in the container" {
+	local loop
+	echo "on the disk" > "$tmp/raw"
+	truncate -s 1M "$tmp/raw"
+	loop=$(losetup --find --show "$tmp/raw") || skip "no loop devices here"
+	start_sleeper --mount "$(bind "$loop" /dev/data rw)"
+	run -0 exec_in a sh -c 'stat -c %F /dev/data; head -c 11 /dev/data'
+	[ "$output" = $'block special file\non the disk' ]
+	exec_in b sh -c 'printf changed | dd of=/dev/data conv=notrunc 2> /dev/null; sync'
+	ctr task kill -s SIGKILL "$id"
+	playground_remove_containers
+	run -0 head -c 7 "$tmp/raw"
+	[ "$output" = changed ]
+	losetup --detach "$loop"
+}
+
+@test "sandbox_bind_mounts are in every guest, read-only but for :rw" {
+	local in_guest=/run/kata-containers/shared/containers/sandbox-mounts
+	mkdir "$tmp/shown" "$tmp/open"
+	echo content > "$tmp/shown/file"
+	sed -i "/^\[runtime\]/a sandbox_bind_mounts = [\"$tmp/shown\", \"$tmp/open:rw\"]" "$KATA_CONF_FILE"
+	start_sleeper \
+		--mount "type=kata:guest-mount:bind,src=$in_guest/shown,dst=/shown,options=rbind" \
+		--mount "type=kata:guest-mount:bind,src=$in_guest/open,dst=/open,options=rbind"
+	run -0 exec_in a cat /shown/file
+	[ "$output" = content ]
+	run ! exec_in b sh -c 'echo x > /shown/file'
+	exec_in c sh -c 'echo written > /open/file'
+	[ "$(cat "$tmp/open/file")" = written ]
 }

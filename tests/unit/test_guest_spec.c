@@ -29,7 +29,7 @@ static int make(
 
 	memset(g, 0, sizeof(*g));
 	assert_int_equal(layout_init(&g->layout, "/run", "c1"), 0);
-	g->plan.layout = &g->layout;
+	share_plan_init(&g->plan, &g->layout);
 	assert_int_equal(oci_spec_parse(json, strlen(json), &g->host, NULL, NULL), 0);
 	r = guest_spec_new(g->host, config, &g->plan, &g->guest, err);
 	if (r == 0)
@@ -221,6 +221,25 @@ static void devices_that_only_the_host_has_go(void **state)
 	drop(&g);
 }
 
+static void a_disk_that_is_granted_by_name_is_looked_for(void **state)
+{
+	struct guest g;
+
+	(void)state;
+	make_ok(&g, "{\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"b\",\"major\":8,"
+		    "\"minor\":16},{\"path\":\"/dev/y\",\"type\":\"b\",\"major\":8,\"minor\":32}],"
+		    "\"resources\":{\"devices\":[{\"allow\":true,\"access\":\"rwm\"},"
+		    "{\"allow\":false,\"type\":\"b\",\"major\":8,\"minor\":32},"
+		    "{\"allow\":true,\"type\":\"b\",\"major\":8,\"minor\":16,"
+		    "\"access\":\"rw\"}]}}}");
+	assert_int_equal(g.spec->linux->n_devices, 1);
+	assert_string_equal(g.spec->linux->devices[0]->path, "/dev/x");
+	assert_int_equal(g.plan.n_items, 1);
+	assert_int_equal(g.plan.items[0].purpose, SHARE_DEVICE);
+	assert_string_equal(g.plan.items[0].source, "/dev/block/8:16");
+	drop(&g);
+}
+
 static void apparmor_goes_and_masked_paths_stay(void **state)
 {
 	struct guest g;
@@ -254,7 +273,9 @@ static void mounts_of_the_kernels_file_systems_stay(void **state)
 	assert_string_equal(g.spec->mounts[0]->source, "proc");
 	assert_string_equal(g.spec->mounts[1]->options[0], "size=65536k");
 	assert_string_equal(g.spec->mounts[2]->source, "/dev/kmsg");
-	assert_int_equal(g.plan.n_items, 0);
+	/* It is looked at: a disk would be the host's. */
+	assert_int_equal(g.plan.n_items, 1);
+	assert_int_equal(g.plan.items[0].purpose, SHARE_DEVICE);
 	drop(&g);
 }
 
@@ -466,10 +487,11 @@ static void making_it_survives_the_lack_of_memory(void **state)
 	assert_int_equal(oci_spec_parse(json, strlen(json), &host, NULL, NULL), 0);
 	OOM_SWEEP(n)
 	{
-		struct share_plan plan = {.layout = &layout};
+		struct share_plan plan;
 		struct guest_spec *guest = NULL;
 		int r;
 
+		share_plan_init(&plan, &layout);
 		oom_arm(n);
 		r = guest_spec_new(host, &plain, &plan, &guest, NULL);
 		if (r == 0)
@@ -495,6 +517,7 @@ int main(void)
 		cmocka_unit_test(the_root_is_where_the_guest_finds_it),
 		cmocka_unit_test(resources_that_name_the_host_go),
 		cmocka_unit_test(devices_that_only_the_host_has_go),
+		cmocka_unit_test(a_disk_that_is_granted_by_name_is_looked_for),
 		cmocka_unit_test(apparmor_goes_and_masked_paths_stay),
 		cmocka_unit_test(mounts_of_the_kernels_file_systems_stay),
 		cmocka_unit_test(bind_mounts_go_through_the_shared_directory),

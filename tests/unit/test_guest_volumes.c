@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "oci/spec.h"
 #include "oom.h"
@@ -23,6 +24,8 @@ struct guest {
 	const struct guest_storages *storages;
 };
 
+static const struct hypervisor_guest_address disk_address = {.pci = "02/03"};
+
 /* As the job does it: the spec's only bind turns out to be this. */
 static void fill_facts(struct share_plan *plan, const struct volume_facts *facts)
 {
@@ -33,6 +36,8 @@ static void fill_facts(struct share_plan *plan, const struct volume_facts *facts
 	assert_true(plan->facts != MAP_FAILED);
 	plan->n_facts = plan->n_items;
 	plan->facts[0] = *facts;
+	if (facts->kind == VOLUME_BLOCK)
+		plan->items[0].address = &disk_address;
 }
 
 static int make(
@@ -43,7 +48,7 @@ static int make(
 
 	memset(g, 0, sizeof(*g));
 	assert_int_equal(layout_init(&g->layout, "/run", "s1"), 0);
-	g->plan.layout = &g->layout;
+	share_plan_init(&g->plan, &g->layout);
 	r = oci_spec_parse(json, strlen(json), &g->host, NULL, NULL);
 	if (r == 0)
 		r = guest_spec_new(g->host, &config, &g->plan, &g->guest, err);
@@ -222,6 +227,133 @@ static void a_hugetlbfs_is_the_guests(void **state)
 	}
 }
 
+static void a_bind_of_a_disk_becomes_a_device(void **state)
+{
+	struct volume_facts facts = {.kind = VOLUME_BLOCK,
+		.mode = S_IFBLK | 0640,
+		.uid = 1,
+		.gid = 6,
+		.device = makedev(8, 16)};
+	const struct guest_devices *devices;
+	const Grpc__LinuxDevice *node;
+	struct guest g;
+
+	(void)state;
+	assert_int_equal(make(&g, SPEC("/dev/sdb", ""), &facts, NULL), 0);
+	assert_int_equal(g.spec->n_mounts, 0);
+	assert_int_equal(g.storages->n, 0);
+	devices = guest_spec_devices(g.guest);
+	assert_int_equal(devices->n, 1);
+	assert_string_equal(devices->request_list[0]->type, "blk");
+	assert_string_equal(devices->request_list[0]->id, "02/03");
+	assert_string_equal(devices->request_list[0]->container_path, "/v");
+	assert_int_equal(g.spec->linux->n_devices, 1);
+	node = g.spec->linux->devices[0];
+	assert_string_equal(node->path, "/v");
+	assert_string_equal(node->type, "b");
+	assert_int_equal(node->major, 8);
+	assert_int_equal(node->minor, 16);
+	assert_int_equal(node->filemode, 0640);
+	assert_int_equal(node->uid, 1);
+	assert_int_equal(node->gid, 6);
+	drop(&g);
+}
+
+static void what_dev_has_but_disks_is_the_guests(void **state)
+{
+	struct volume_facts facts = {.kind = VOLUME_SHARED};
+	struct guest g;
+
+	(void)state;
+	assert_int_equal(make(&g, SPEC("/dev/kmsg", ""), &facts, NULL), 0);
+	assert_int_equal(g.spec->n_mounts, 1);
+	assert_string_equal(g.spec->mounts[0]->source, "/dev/kmsg");
+	assert_int_equal(guest_spec_devices(g.guest)->n, 0);
+	drop(&g);
+}
+
+static void a_device_of_the_spec_keeps_its_node(void **state)
+{
+	static const char json[] =
+		"{\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"b\",\"major\":8,"
+		"\"minor\":16}],\"resources\":{\"devices\":[{\"allow\":true,\"type\":\"b\","
+		"\"major\":8,\"minor\":16,\"access\":\"rw\"}]}}}";
+	struct volume_facts facts = {.kind = VOLUME_BLOCK, .device = makedev(8, 16)};
+	struct err err = ERR_INIT;
+	struct guest g;
+
+	(void)state;
+	assert_int_equal(make(&g, json, &facts, NULL), 0);
+	assert_int_equal(g.spec->linux->n_devices, 1);
+	assert_int_equal(guest_spec_devices(g.guest)->n, 1);
+	assert_string_equal(guest_spec_devices(g.guest)->request_list[0]->container_path, "/dev/x");
+	drop(&g);
+	facts.kind = VOLUME_SHARED;
+	assert_int_equal(make(&g, json, &facts, &err), -ENODEV);
+	assert_non_null(strstr(err.msg, "8:16"));
+	drop(&g);
+}
+
+static void a_file_system_on_a_disk_is_mounted_in_the_guest(void **state)
+{
+	static const char json[] =
+		"{\"linux\":{},\"mounts\":[{\"destination\":\"/v\",\"source\":\"/images/one\","
+		"\"type\":\"ext4\",\"options\":[\"ro\",\"loop\",\"noload\"]}]}";
+	struct volume_facts facts = {.kind = VOLUME_BLOCK, .is_readonly = true};
+	const Grpc__Storage *s;
+	struct guest g;
+
+	(void)state;
+	assert_int_equal(make(&g, json, &facts, NULL), 0);
+	assert_int_equal(g.storages->n, 1);
+	s = g.storages->list[0];
+	assert_string_equal(s->driver, "blk");
+	assert_string_equal(s->source, "02/03");
+	assert_string_equal(s->fstype, "ext4");
+	assert_int_equal(s->n_options, 2);
+	assert_string_equal(s->options[0], "ro");
+	assert_string_equal(s->options[1], "noload");
+	assert_string_equal(s->mount_point, "/run/kata-containers/sandbox/storage/c1-vol0");
+	assert_string_equal(g.spec->mounts[0]->source, s->mount_point);
+	assert_string_equal(g.spec->mounts[0]->type, "bind");
+	drop(&g);
+}
+
+static void a_root_on_a_disk_is_mounted_in_the_guest(void **state)
+{
+	static const char json[] = "{\"linux\":{},\"root\":{\"path\":\"rootfs\"}}";
+	static const struct guest_spec_config config = {.cid = "c1", .bundle = "/bundle"};
+	struct volume_facts facts = {.kind = VOLUME_BLOCK};
+	char loop[] = "loop", sync_word[] = "sync", *options[] = {loop, sync_word};
+	struct share_mount root = {.purpose = SHARE_DISK,
+		.is_root = true,
+		.type = "ext4",
+		.source = "/image",
+		.options = options,
+		.n_options = 2};
+	const Grpc__Storage *s;
+	struct guest g = {0};
+
+	(void)state;
+	assert_int_equal(layout_init(&g.layout, "/run", "s1"), 0);
+	share_plan_init(&g.plan, &g.layout);
+	assert_int_equal(share_plan_add(&g.plan, &root, "passthrough/c1/rootfs"), 0);
+	assert_int_equal(oci_spec_parse(json, strlen(json), &g.host, NULL, NULL), 0);
+	assert_int_equal(guest_spec_new(g.host, &config, &g.plan, &g.guest, NULL), 0);
+	fill_facts(&g.plan, &facts);
+	assert_int_equal(guest_spec_settle(g.guest, "c1", "s1", &g.plan, NULL), 0);
+	assert_string_equal(guest_spec_get(g.guest)->root->path, "/run/kata-containers/c1/rootfs");
+	assert_int_equal(guest_spec_storages(g.guest)->n, 1);
+	s = guest_spec_storages(g.guest)->list[0];
+	assert_string_equal(s->driver, "blk");
+	assert_string_equal(s->source, "02/03");
+	assert_string_equal(s->fstype, "ext4");
+	assert_string_equal(s->mount_point, "/run/kata-containers/c1/rootfs");
+	assert_int_equal(s->n_options, 1);
+	assert_string_equal(s->options[0], "sync");
+	drop(&g);
+}
+
 static void a_mount_for_the_guest_loses_its_prefix(void **state)
 {
 	static const char json[] =
@@ -278,7 +410,8 @@ static void sizes_are_read_as_the_field_writes_them(void **state)
 
 static void settling_survives_the_lack_of_memory(void **state)
 {
-	static const enum volume_kind kinds[] = {VOLUME_MEMORY, VOLUME_WATCHABLE, VOLUME_HUGEPAGES};
+	static const enum volume_kind kinds[] = {
+		VOLUME_MEMORY, VOLUME_WATCHABLE, VOLUME_HUGEPAGES, VOLUME_BLOCK};
 
 	(void)state;
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
@@ -309,6 +442,11 @@ int main(void)
 		cmocka_unit_test(huge_pages_have_the_size_of_the_containers_limit),
 		cmocka_unit_test(huge_pages_without_a_limit_are_refused),
 		cmocka_unit_test(a_hugetlbfs_is_the_guests),
+		cmocka_unit_test(a_bind_of_a_disk_becomes_a_device),
+		cmocka_unit_test(what_dev_has_but_disks_is_the_guests),
+		cmocka_unit_test(a_device_of_the_spec_keeps_its_node),
+		cmocka_unit_test(a_file_system_on_a_disk_is_mounted_in_the_guest),
+		cmocka_unit_test(a_root_on_a_disk_is_mounted_in_the_guest),
 		cmocka_unit_test(a_mount_for_the_guest_loses_its_prefix),
 		cmocka_unit_test(sizes_are_read_as_the_field_writes_them),
 		cmocka_unit_test(settling_survives_the_lack_of_memory),

@@ -70,7 +70,7 @@ static int set_up(void **data)
 	assert_int_equal(path_mkdir(f->layout.run_dir, 0700), 0);
 	assert_int_equal(state_new(f->layout.run_dir, "c1", "/s", &f->journal), 0);
 	assert_int_equal(share_make(&f->layout, f->journal, NULL), 0);
-	f->plan.layout = &f->layout;
+	share_plan_init(&f->plan, &f->layout);
 	*data = f;
 	return 0;
 }
@@ -232,19 +232,92 @@ static void what_is_the_hosts_own_is_refused_wherever_a_link_leads(void **data)
 	}
 }
 
-static void devices_are_refused_by_kind(void **data)
+static void a_character_device_is_refused_and_a_disk_is_one(void **data)
 {
 	struct fixture *f = *data;
 	char path[TEST_PATH_SIZE];
 	struct volume_facts facts;
-	struct err err = ERR_INIT, second = ERR_INIT;
+	struct err err = ERR_INIT;
 
 	assert_int_equal(mknod(in(f, path, "char"), S_IFCHR | 0600, makedev(1, 3)), 0);
-	assert_int_equal(mknod(in(f, path, "block"), S_IFBLK | 0600, makedev(7, 0)), 0);
+	assert_int_equal(mknod(in(f, path, "block"), S_IFBLK | 0640, makedev(7, 99)), 0);
 	assert_int_equal(look(f, "char", false, false, &facts, &err), -ENOTSUP);
 	assert_non_null(strstr(err.msg, "character device"));
-	assert_int_equal(look(f, "block", false, false, &facts, &second), -ENOTSUP);
-	assert_non_null(strstr(second.msg, "block device"));
+	assert_int_equal(look(f, "block", true, false, &facts, NULL), 0);
+	assert_int_equal(facts.kind, VOLUME_BLOCK);
+	assert_true(facts.device == makedev(7, 99));
+	assert_int_equal(facts.mode, S_IFBLK | 0640);
+	assert_true(facts.is_readonly);
+}
+
+static int plan_disk(struct fixture *f, enum share_purpose purpose, const char *source,
+	const char *option, struct err *err)
+{
+	char path[TEST_PATH_SIZE];
+	char *options[] = {(char *)(uintptr_t)option};
+	struct share_mount mount = {.purpose = purpose,
+		.type = "ext4",
+		.source = in(f, path, source),
+		.options = options,
+		.n_options = 1};
+	int r;
+
+	assert_int_equal(share_plan_add(&f->plan, &mount, ""), 0);
+	assert_int_equal(share_plan_note(&f->plan, f->journal), 0);
+	r = share_plan_mount(&f->plan, err);
+	f->plan.items[0].source = NULL;
+	return r < 0 ? r : share_plan_collect(&f->plan, err);
+}
+
+static void a_disk_image_is_passed_on_open(void **data)
+{
+	struct fixture *f = *data;
+	char byte;
+
+	make_file(f, "image");
+	assert_int_equal(plan_disk(f, SHARE_DISK, "image", "rw", NULL), 0);
+	assert_int_equal(share_plan_facts(&f->plan, 0)->kind, VOLUME_BLOCK);
+	assert_true(f->plan.items[0].disk_fd >= 0);
+	assert_int_equal(read(f->plan.items[0].disk_fd, &byte, 1), 1);
+	assert_int_equal(write(f->plan.items[0].disk_fd, "y", 1), 1);
+	assert_int_equal(f->journal->mounts.n, 1); /* of share_make */
+}
+
+static void a_read_only_disk_is_not_open_for_writing(void **data)
+{
+	struct fixture *f = *data;
+
+	make_file(f, "image");
+	assert_int_equal(plan_disk(f, SHARE_DISK, "image", "ro", NULL), 0);
+	assert_true(share_plan_facts(&f->plan, 0)->is_readonly);
+	assert_int_equal(write(f->plan.items[0].disk_fd, "y", 1), -1);
+	assert_int_equal(errno, EBADF);
+}
+
+static void a_directory_is_no_disk(void **data)
+{
+	struct fixture *f = *data;
+	struct err err = ERR_INIT;
+
+	make_dir(f, "dir");
+	assert_int_equal(plan_disk(f, SHARE_DISK, "dir", "rw", &err), -ENOTBLK);
+	assert_non_null(strstr(err.msg, "/dir"));
+}
+
+static void what_is_no_disk_in_dev_is_left_to_the_guest(void **data)
+{
+	struct fixture *f = *data;
+	char path[TEST_PATH_SIZE];
+
+	assert_int_equal(mknod(in(f, path, "char"), S_IFCHR | 0600, makedev(1, 3)), 0);
+	assert_int_equal(plan_disk(f, SHARE_DEVICE, "char", "rw", NULL), 0);
+	assert_int_equal(share_plan_facts(&f->plan, 0)->kind, VOLUME_SHARED);
+	assert_int_equal(f->plan.items[0].disk_fd, -1);
+}
+
+static void what_the_host_does_not_have_is_left_to_the_guest(void **data)
+{
+	assert_int_equal(plan_disk(*data, SHARE_DEVICE, "missing", "rw", NULL), 0);
 }
 
 /* Shows root/source at rw/v and, in the guest's view, at ro/v, with options in words. */
@@ -433,7 +506,12 @@ int main(void)
 		mount_test(a_small_config_map_is_watched),
 		mount_test(a_large_or_deep_config_map_is_only_shared),
 		mount_test(what_is_the_hosts_own_is_refused_wherever_a_link_leads),
-		mount_test(devices_are_refused_by_kind),
+		mount_test(a_character_device_is_refused_and_a_disk_is_one),
+		mount_test(a_disk_image_is_passed_on_open),
+		mount_test(a_read_only_disk_is_not_open_for_writing),
+		mount_test(a_directory_is_no_disk),
+		mount_test(what_is_no_disk_in_dev_is_left_to_the_guest),
+		mount_test(what_the_host_does_not_have_is_left_to_the_guest),
 		mount_test(read_only_holds_for_all_below_in_both_views),
 		mount_test(a_volume_that_is_not_read_only_is_written_through_the_read_only_view),
 		mount_test(later_mounts_are_seen_by_who_asks),
