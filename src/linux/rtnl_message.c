@@ -4,54 +4,16 @@
 #include <assert.h>
 #include <limits.h>
 
+/* NLMSG_ALIGN() counts in 32 bits. */
 static size_t align(size_t len)
 {
 	return (len + NLMSG_ALIGNTO - 1) / NLMSG_ALIGNTO * NLMSG_ALIGNTO;
 }
 
-/* The bytes stay zero up to the next multiple of 4, which is the padding. */
-static void put(struct rtnl_request *q, const void *p, size_t len)
-{
-	assert(q->len + align(len) <= sizeof(q->bytes));
-	if (len > 0)
-		memcpy(q->bytes + q->len, p, len);
-	q->len += align(len);
-}
-
-static void begin(
-	struct rtnl_request *q, uint16_t type, uint16_t flags, const void *header, size_t size)
-{
-	struct nlmsghdr h = {.nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | flags};
-
-	*q = (struct rtnl_request){.len = 0};
-	put(q, &h, sizeof(h));
-	put(q, header, size);
-}
-
-static void put_attribute(struct rtnl_request *q, uint16_t type, const void *p, size_t len)
-{
-	struct rtattr a = {.rta_type = type, .rta_len = (uint16_t)(sizeof(a) + len)};
-
-	put(q, &a, sizeof(a));
-	put(q, p, len);
-}
-
-static void put_u32(struct rtnl_request *q, uint16_t type, uint32_t n)
-{
-	put_attribute(q, type, &n, sizeof(n));
-}
-
 static void put_ip(struct rtnl_request *q, uint16_t type, const struct ip_address *ip)
 {
 	if (ip->family != AF_UNSPEC)
-		put_attribute(q, type, ip->bytes, ip_address_size(ip->family));
-}
-
-static void end(struct rtnl_request *q)
-{
-	uint32_t len = (uint32_t)q->len;
-
-	memcpy(q->bytes + offsetof(struct nlmsghdr, nlmsg_len), &len, sizeof(len));
+		rtnl_request_put(q, type, ip->bytes, ip_address_size(ip->family));
 }
 
 void rtnl_encode_link(const struct rtnl_link_change *change, struct rtnl_request *ret)
@@ -60,14 +22,14 @@ void rtnl_encode_link(const struct rtnl_link_change *change, struct rtnl_request
 		.ifi_flags = change->flags,
 		.ifi_change = change->flags_mask};
 
-	begin(ret, RTM_NEWLINK, 0, &header, sizeof(header));
+	rtnl_request_begin(ret, RTM_NEWLINK, 0, &header, sizeof(header));
 	if (change->mac)
-		put_attribute(ret, IFLA_ADDRESS, change->mac->bytes, change->mac->len);
+		rtnl_request_put(ret, IFLA_ADDRESS, change->mac->bytes, change->mac->len);
 	if (change->mtu)
-		put_u32(ret, IFLA_MTU, change->mtu);
+		rtnl_request_put_u32(ret, IFLA_MTU, change->mtu);
 	if (change->name)
-		put_attribute(ret, IFLA_IFNAME, change->name, strlen(change->name) + 1);
-	end(ret);
+		rtnl_request_put(ret, IFLA_IFNAME, change->name, strlen(change->name) + 1);
+	rtnl_request_end(ret);
 }
 
 /* RFC 3021: a network of two has no broadcast address, and a single host no network. */
@@ -88,14 +50,14 @@ void rtnl_encode_addr(
 		.ifa_index = (unsigned int)addr->index};
 	struct ip_address broadcast;
 
-	begin(ret, type, flags, &header, sizeof(header));
+	rtnl_request_begin(ret, type, flags, &header, sizeof(header));
 	put_ip(ret, IFA_LOCAL, &addr->ip);
 	put_ip(ret, IFA_ADDRESS, &addr->ip);
 	if (get_broadcast(&addr->ip, &broadcast))
 		put_ip(ret, IFA_BROADCAST, &broadcast);
 	if (addr->flags)
-		put_u32(ret, IFA_FLAGS, addr->flags);
-	end(ret);
+		rtnl_request_put_u32(ret, IFA_FLAGS, addr->flags);
+	rtnl_request_end(ret);
 }
 
 static void put_metrics(struct rtnl_request *q, uint32_t mtu)
@@ -105,7 +67,7 @@ static void put_metrics(struct rtnl_request *q, uint32_t mtu)
 		uint32_t mtu;
 	} metric = {{.rta_type = RTAX_MTU, .rta_len = sizeof(metric)}, mtu};
 
-	put_attribute(q, RTA_METRICS, &metric, sizeof(metric));
+	rtnl_request_put(q, RTA_METRICS, &metric, sizeof(metric));
 }
 
 void rtnl_encode_route(
@@ -123,20 +85,20 @@ void rtnl_encode_route(
 	/* A deletion takes only what is exactly so: the protocol is not ours to know. */
 	if (type == RTM_DELROUTE)
 		header.rtm_protocol = RTPROT_UNSPEC;
-	begin(ret, type, flags, &header, sizeof(header));
+	rtnl_request_begin(ret, type, flags, &header, sizeof(header));
 	put_ip(ret, RTA_DST, &route->dest);
 	put_ip(ret, RTA_SRC, &route->from);
 	put_ip(ret, RTA_PREFSRC, &route->source);
 	put_ip(ret, RTA_GATEWAY, &route->gateway);
 	if (route->index)
-		put_u32(ret, RTA_OIF, (uint32_t)route->index);
+		rtnl_request_put_u32(ret, RTA_OIF, (uint32_t)route->index);
 	if (route->priority)
-		put_u32(ret, RTA_PRIORITY, route->priority);
+		rtnl_request_put_u32(ret, RTA_PRIORITY, route->priority);
 	if (route->table)
-		put_u32(ret, RTA_TABLE, route->table);
+		rtnl_request_put_u32(ret, RTA_TABLE, route->table);
 	if (route->mtu)
 		put_metrics(ret, route->mtu);
-	end(ret);
+	rtnl_request_end(ret);
 }
 
 void rtnl_encode_neighbor(
@@ -147,22 +109,25 @@ void rtnl_encode_neighbor(
 		.ndm_state = n->state,
 		.ndm_flags = n->flags};
 
-	begin(ret, type, flags, &header, sizeof(header));
+	rtnl_request_begin(ret, type, flags, &header, sizeof(header));
 	put_ip(ret, NDA_DST, &n->ip);
 	if (n->mac.len)
-		put_attribute(ret, NDA_LLADDR, n->mac.bytes, n->mac.len);
-	end(ret);
+		rtnl_request_put(ret, NDA_LLADDR, n->mac.bytes, n->mac.len);
+	rtnl_request_end(ret);
 }
 
-/* A link's header is the longest of all, and its first byte is the family in each of them. */
+/* The first byte is the family in each of them, and the rest may be zero. A link's header is the
+ * longest of all but traffic control's. */
 void rtnl_encode_dump(uint16_t type, uint8_t family, struct rtnl_request *ret)
 {
-	struct ifinfomsg header = {.ifi_family = family};
+	uint8_t header[sizeof(struct tcmsg)] = {family};
 
-	begin(ret, type, NLM_F_DUMP, &header, sizeof(header));
+	static_assert(sizeof(struct tcmsg) > sizeof(struct ifinfomsg), "the longest");
+	rtnl_request_begin(ret, type, NLM_F_DUMP, header,
+		type == RTM_GETQDISC ? sizeof(header) : sizeof(struct ifinfomsg));
 	if (type == RTM_GETLINK)
-		put_u32(ret, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	end(ret);
+		rtnl_request_put_u32(ret, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	rtnl_request_end(ret);
 }
 
 int rtnl_next_message(struct slice *bytes, struct rtnl_message *ret)
@@ -202,27 +167,6 @@ static int cut_header(struct slice *body, void *ret, size_t size)
 		step = body->len;
 	*body = slice_of(body->p + step, body->len - step);
 	return 0;
-}
-
-/* 1, or 0 at the end, or -EBADMSG. */
-static int next_attribute(struct slice *bytes, uint16_t *ret_type, struct slice *ret)
-{
-	struct rtattr a;
-	size_t step;
-
-	/* Less than a header is padding. */
-	if (bytes->len < sizeof(a))
-		return 0;
-	memcpy(&a, bytes->p, sizeof(a));
-	if (a.rta_len < sizeof(a) || a.rta_len > bytes->len)
-		return -EBADMSG;
-	*ret_type = a.rta_type & (uint16_t) ~(NLA_F_NESTED | NLA_F_NET_BYTEORDER);
-	*ret = slice_of(bytes->p + sizeof(a), a.rta_len - sizeof(a));
-	step = align(a.rta_len);
-	if (step > bytes->len)
-		step = bytes->len;
-	*bytes = slice_of(bytes->p + step, bytes->len - step);
-	return 1;
 }
 
 static int get_u32(struct slice value, uint32_t *ret)
@@ -278,6 +222,20 @@ static int get_name(struct slice value, char ret[static IFNAMSIZ])
 	return 0;
 }
 
+/* A kind that is longer than ours is one that nobody here knows. */
+static int decode_info(struct slice info, char kind[static RTNL_KIND_SIZE])
+{
+	struct slice value;
+	uint16_t type;
+	int more;
+
+	while ((more = rtnl_next_attribute(&info, &type, &value)) > 0)
+		if (type == IFLA_INFO_KIND && value.len > 0 && value.len <= RTNL_KIND_SIZE &&
+			value.p[value.len - 1] == '\0')
+			memcpy(kind, value.p, value.len);
+	return more;
+}
+
 static int decode_link_attribute(struct rtnl_link *link, uint16_t type, struct slice value)
 {
 	switch (type) {
@@ -289,7 +247,7 @@ static int decode_link_attribute(struct rtnl_link *link, uint16_t type, struct s
 		return get_u32(value, &link->mtu);
 	case IFLA_LINKINFO:
 		link->is_virtual = true;
-		return 0;
+		return decode_info(value, link->kind);
 	default:
 		return 0;
 	}
@@ -306,7 +264,7 @@ int rtnl_decode_link(struct slice body, struct rtnl_link *ret)
 	if (r < 0 || header.ifi_index <= 0)
 		return -EBADMSG;
 	link = (struct rtnl_link){.index = header.ifi_index, .flags = header.ifi_flags};
-	while ((more = next_attribute(&body, &type, &value)) > 0 && r == 0)
+	while ((more = rtnl_next_attribute(&body, &type, &value)) > 0 && r == 0)
 		r = decode_link_attribute(&link, type, value);
 	if (r < 0 || more < 0 || !link.name[0])
 		return -EBADMSG;
@@ -341,7 +299,7 @@ int rtnl_decode_addr(struct slice body, struct rtnl_addr *ret)
 	addr = (struct rtnl_addr){.index = (int)header.ifa_index,
 		.scope = header.ifa_scope,
 		.flags = header.ifa_flags};
-	while ((more = next_attribute(&body, &type, &value)) > 0 && r == 0)
+	while ((more = rtnl_next_attribute(&body, &type, &value)) > 0 && r == 0)
 		r = decode_addr_attribute(&addr, &header, type, value, &has_local);
 	if (r < 0 || more < 0 || addr.ip.family == AF_UNSPEC)
 		return -EBADMSG;
@@ -355,7 +313,7 @@ static int decode_metrics(struct slice metrics, uint32_t *mtu)
 	uint16_t type;
 	int r = 0, more;
 
-	while ((more = next_attribute(&metrics, &type, &value)) > 0 && r == 0)
+	while ((more = rtnl_next_attribute(&metrics, &type, &value)) > 0 && r == 0)
 		if (type == RTAX_MTU)
 			r = get_u32(value, mtu);
 	return r < 0 ? r : more;
@@ -402,7 +360,7 @@ int rtnl_decode_route(struct slice body, struct rtnl_route *ret)
 		.type = header.rtm_type,
 		.protocol = header.rtm_protocol,
 		.flags = header.rtm_flags};
-	while ((more = next_attribute(&body, &type, &value)) > 0 && r == 0)
+	while ((more = rtnl_next_attribute(&body, &type, &value)) > 0 && r == 0)
 		r = decode_route_attribute(&route, &header, type, value);
 	if (r < 0 || more < 0)
 		return -EBADMSG;
@@ -422,7 +380,7 @@ int rtnl_decode_neighbor(struct slice body, struct rtnl_neighbor *ret)
 		return -EBADMSG;
 	n = (struct rtnl_neighbor){
 		.index = header.ndm_ifindex, .state = header.ndm_state, .flags = header.ndm_flags};
-	while ((more = next_attribute(&body, &type, &value)) > 0 && r == 0)
+	while ((more = rtnl_next_attribute(&body, &type, &value)) > 0 && r == 0)
 		if (type == NDA_DST)
 			r = get_host(value, header.ndm_family, &n.ip);
 		else if (type == NDA_LLADDR)
@@ -465,7 +423,7 @@ int rtnl_decode_error(const struct rtnl_message *m, int *ret_code, char why[stat
 		rest = slice_of(rest.p + (align(len) - sizeof(header.msg)),
 			rest.len - (align(len) - sizeof(header.msg)));
 	}
-	while ((r = next_attribute(&rest, &type, &value)) > 0)
+	while ((r = rtnl_next_attribute(&rest, &type, &value)) > 0)
 		if (type == NLMSGERR_ATTR_MSG)
 			copy_words(value, why);
 	return r;

@@ -13,14 +13,10 @@
 
 #include "base/slice.h"
 #include "linux/net_address.h"
+#include "linux/rtnl_request.h"
 
-enum { RTNL_REQUEST_SIZE = 256 };
-
-/* All of our requests fit: a name, a few addresses and numbers. */
-struct rtnl_request {
-	_Alignas(NLMSG_ALIGNTO) uint8_t bytes[RTNL_REQUEST_SIZE];
-	size_t len;
-};
+/* Of a kind's name, as "veth", with its NUL: that of the longest in Linux. */
+enum { RTNL_KIND_SIZE = 16 };
 
 struct rtnl_link {
 	int index;
@@ -29,6 +25,7 @@ struct rtnl_link {
 	char name[IFNAMSIZ];
 	struct mac_address mac;
 	bool is_virtual; /* made by software on top of others or of nothing (veth, bridge, ...) */
+	char kind[RTNL_KIND_SIZE]; /* "veth", ...; "": none, or too long to be one we know */
 };
 
 /* What is to be changed of a link; what is 0 or NULL stays. */

@@ -72,6 +72,10 @@ static const struct method methods[] = {
 	[AGENT_GET_VOLUME_STATS] = {SERVICE, "GetVolumeStats",
 		&grpc__volume_stats_response__descriptor, LIMIT_GENERAL},
 	[AGENT_RESIZE_VOLUME] = {SERVICE, "ResizeVolume", NULL, LIMIT_GENERAL},
+	[AGENT_UPDATE_INTERFACE] = {SERVICE, "UpdateInterface", &types__interface__descriptor,
+		LIMIT_GENERAL},
+	[AGENT_UPDATE_ROUTES] = {SERVICE, "UpdateRoutes", &grpc__routes__descriptor, LIMIT_GENERAL},
+	[AGENT_ADD_ARP_NEIGHBORS] = {SERVICE, "AddARPNeighbors", NULL, LIMIT_GENERAL},
 };
 static_assert(ARRAY_SIZE(methods) == AGENT_METHOD_COUNT, "a row for every method");
 

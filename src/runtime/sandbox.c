@@ -157,8 +157,36 @@ static int create_sandbox(struct sandbox *sb)
 	request.hostname = sb->hostname;
 	request.storages = storages;
 	request.n_storages = ARRAY_SIZE(storages);
+	if (sb->network)
+		request.dns = network_get_dns(sb->network, &request.n_dns);
 	return agent_call(
 		sb->agent, AGENT_CREATE_SANDBOX, &request.base, on_sandbox_created, sb, NULL);
+}
+
+static void begin_create(struct sandbox *sb)
+{
+	int r = create_sandbox(sb);
+
+	if (r < 0)
+		fail_call(sb, r, "create the sandbox in the guest");
+}
+
+static void on_network_told(void *data, const struct err *err)
+{
+	struct sandbox *sb = data;
+
+	if (!goes_on(sb, err, "set up the network in the guest"))
+		return;
+	span(sb, "set up the network");
+	begin_create(sb);
+}
+
+static void set_up_network(struct sandbox *sb)
+{
+	struct err err = ERR_INIT;
+
+	if (network_tell(sb->network, sb->agent, on_network_told, sb, &err) < 0)
+		fail_start(sb, &err, "set up the network in the guest");
 }
 
 static void on_details(void *data, const ProtobufCMessage *reply, const struct err *err)
@@ -166,7 +194,6 @@ static void on_details(void *data, const ProtobufCMessage *reply, const struct e
 	struct sandbox *sb = data;
 	const Grpc__GuestDetailsResponse *details = (const void *)reply;
 	const Grpc__AgentDetails *agent = details ? details->agent_details : NULL;
-	int r;
 
 	if (!goes_on(sb, err, "ask the guest what it is"))
 		return;
@@ -176,9 +203,10 @@ static void on_details(void *data, const ProtobufCMessage *reply, const struct e
 		agent ? oci_extensions_parse(agent->extra_features, agent->n_extra_features) : 0;
 	log_write(LOG_INFO, "sandbox", "agent connected", "version",
 		agent && agent->version ? agent->version : "", NULL);
-	r = create_sandbox(sb);
-	if (r < 0)
-		fail_call(sb, r, "create the sandbox in the guest");
+	if (sb->network && network_has_endpoints(sb->network))
+		set_up_network(sb);
+	else
+		begin_create(sb);
 }
 
 static void on_time_set(void *data, const ProtobufCMessage *reply, const struct err *err)
@@ -352,6 +380,9 @@ int sandbox_start(
 	if (r < 0)
 		return r;
 	sb->hv_phase = HV_UP;
+	r = sb->network ? network_add(sb->network, sb->hv, err) : 0;
+	if (r < 0)
+		return r;
 	sb->start_done = done;
 	sb->start_data = data;
 	r = hypervisor_start(sb->hv, deadline_ns, on_vm_started, sb, err);
@@ -377,6 +408,8 @@ static int clear_old(struct sandbox *sb, struct err *err)
 	}
 	undo.state = old;
 	if (r != -EEXIST)
+		r = undo_network(&undo, err);
+	if (r == 0)
 		r = undo_mounts(&undo, err);
 	if (r == 0)
 		r = undo_files(&undo, err);
@@ -492,6 +525,7 @@ void sandbox_free(struct sandbox *sb)
 	agent_free(sb->agent);
 	hypervisor_free(sb->hv);
 	sandbox_free_disks(sb);
+	network_free(sb->network);
 	state_free(sb->journal);
 	sandbox_free_binds(sb);
 	config_free(sb->config);

@@ -5,6 +5,7 @@
  *
  *	sandbox_new	allocates; nothing is made yet
  *	sandbox_prepare	makes directories, state file and shared directory
+ *	sandbox_set_network	brings the pod's network namespace in (jobs), before sandbox_start
  *	sandbox_mount	mounts what a container needs (a job), also while RUNNING
  *	sandbox_start	boots the VM and tells the agent about the sandbox
  *	sandbox_unmount	undoes the mounts of one container (a job)
@@ -61,6 +62,10 @@ void sandbox_free(struct sandbox *sb);
 
 /* -EEXIST: a living sandbox has this id. What a dead one left under it is removed. */
 int sandbox_prepare(struct sandbox *sb, struct err *err) must_check;
+/* netns: path; resolv_conf: the host's file for the guest's own, or NULL. Once; without it the guest
+ * has lo only. done is called in any case: sandbox_stop waits for it. */
+int sandbox_set_network(struct sandbox *sb, const char *netns, const char *resolv_conf,
+	sandbox_done_fn *done, void *data, struct err *err) must_check;
 /* Notes and makes the plan's mounts, the first time those of the configuration too; plan is borrowed until
  * done, which is called in any case: sandbox_stop waits for it. */
 int sandbox_mount(struct sandbox *sb, struct share_plan *plan, sandbox_done_fn *done, void *data,

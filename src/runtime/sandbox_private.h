@@ -7,6 +7,7 @@
 #include "runtime/guest_timeline.h"
 #include "runtime/health.h"
 #include "runtime/management.h"
+#include "runtime/network/network.h"
 #include "runtime/sandbox.h"
 #include "runtime/state.h"
 
@@ -22,6 +23,9 @@ struct sandbox {
 	struct hypervisor *hv; /* owned */
 	enum hypervisor_phase hv_phase;
 	pid_t pid;		   /* the VMM's, once started */
+	struct network *network;   /* owned; NULL: the guest has lo only */
+	sandbox_done_fn *network_done;
+	void *network_data;
 	struct agent *agent;	   /* owned */
 	struct agent_log *log;	   /* owned */
 	struct share_plan binds;   /* owned: of the configuration */

@@ -156,12 +156,15 @@ static bool say_goodbye(struct sandbox *sb)
 	return sb->destroy_answered;
 }
 
-static int undo_mounts_job(void *data, struct err *err)
+/* Each goes as far as it can, whatever became of the other. */
+static int undo_job(void *data, struct err *err)
 {
 	const struct sandbox *sb = data;
 	struct undo undo = {.layout = &sb->layout, .state = sb->journal};
+	int result = undo_network(&undo, err);
+	int r = undo_mounts(&undo, result == 0 ? err : NULL);
 
-	return undo_mounts(&undo, err);
+	return result == 0 ? r : result;
 }
 
 static void on_undone(void *data, const struct err *err)
@@ -183,8 +186,8 @@ static bool undo_host(struct sandbox *sb)
 
 	if (sb->undone)
 		return true;
-	r = job_start(sb->loop, "unmount the shared directory", UNDO_LIMIT_S * NS_PER_S,
-		undo_mounts_job, sb, on_undone, sb, &sb->undo_err);
+	r = job_start(sb->loop, "unmount the shared directory", UNDO_LIMIT_S * NS_PER_S, undo_job,
+		sb, on_undone, sb, &sb->undo_err);
 	sb->n_jobs += r == 0;
 	sb->undone = r < 0;
 	return r < 0;

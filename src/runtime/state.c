@@ -45,6 +45,7 @@ void state_free(struct state *state)
 		return;
 	paths_fini(&state->mounts);
 	paths_fini(&state->files);
+	state_network_fini(&state->network);
 	free(state->file);
 	free(state->id);
 	free(state->owner);
@@ -105,6 +106,7 @@ int state_save(const struct state *state)
 	json_end_array(&w);
 	put_paths(&w, "mounts", &state->mounts);
 	put_paths(&w, "files", &state->files);
+	state_network_put(&state->network, &w);
 	json_end_object(&w);
 	r = json_finish(&w);
 	if (r < 0)
@@ -187,6 +189,18 @@ int state_forget_mounts(struct state *state, const char *dir)
 int state_note_file(struct state *state, const char *path)
 {
 	return note_path(state, &state->files, path);
+}
+
+int state_note_network(struct state *state, const struct state_network *network)
+{
+	int r;
+
+	state->network = *network;
+	state->network.netns = strdup(network->netns);
+	r = state->network.netns ? state_save(state) : -ENOMEM;
+	if (r < 0)
+		state_network_fini(&state->network);
+	return r;
 }
 
 /* Absolute, and every component a real name. */
@@ -307,6 +321,8 @@ int state_parse(struct slice text, struct state **ret, struct err *err)
 	r = parse_paths(root, "mounts", &state->mounts, err);
 	if (r == 0)
 		r = parse_paths(root, "files", &state->files, err);
+	if (r == 0)
+		r = state_network_parse(value_find(root, "network"), &state->network, err);
 	if (r == 0)
 		*ret = take_ptr(&state);
 	return r;

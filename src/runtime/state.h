@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/slice.h"
+#include "runtime/state_network.h"
 
 /* Far above what one pod needs; a file that says more is not ours. */
 enum {
@@ -54,6 +55,7 @@ struct state {
 	size_t n_processes;
 	struct state_paths mounts; /* in the order they were made */
 	struct state_paths files;  /* sockets and files to unlink */
+	struct state_network network;
 };
 
 /* An empty state of the sandbox, to be kept in run_dir (which exists); nothing is written yet. */
@@ -70,6 +72,8 @@ int state_note_mount(struct state *state, const char *path) must_check;
 /* What was noted below dir is gone. */
 int state_forget_mounts(struct state *state, const char *dir) must_check;
 int state_note_file(struct state *state, const char *path) must_check;
+/* Once: copies it, its path too. */
+int state_note_network(struct state *state, const struct state_network *network) must_check;
 int state_save(const struct state *state) must_check;
 
 /* -ENOENT: there is no file. -EINVAL: it is not a state of this version; err says where. */

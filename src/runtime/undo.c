@@ -14,6 +14,7 @@
 #include "linux/mountfd.h"
 #include "linux/mountinfo.h"
 #include "linux/procstat.h"
+#include "runtime/network/attach.h"
 
 enum { MOUNTINFO_MAX_SIZE = 16 << 20 };
 
@@ -109,6 +110,11 @@ static int unmount_below(const char *dir, struct err *err)
 		result = result == 0 ? r : result;
 	}
 	return result;
+}
+
+int undo_network(const struct undo *undo, struct err *err)
+{
+	return undo->state ? network_detach(&undo->state->network, err) : 0;
 }
 
 int undo_mounts(const struct undo *undo, struct err *err)

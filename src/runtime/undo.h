@@ -24,6 +24,10 @@ struct undo {
  * what the shim's end has left in their pipes. This waits: for `delete`, not for the loop. */
 int undo_processes(const struct undo *undo, int64_t timeout_ns, struct err *err) must_check;
 
+/* Takes away what was put on the links of the pod's network namespace. After the processes, whose
+ * ends of the links are theirs alone. Enters that namespace for a moment. */
+int undo_network(const struct undo *undo, struct err *err) must_check;
+
 /* Unmounts and removes the shared directory. Waits for file systems: run it as a job. */
 int undo_mounts(const struct undo *undo, struct err *err) must_check;
 

@@ -103,11 +103,12 @@ static void unmount_rootfs(const struct cli *cli)
 static void remove_all(const struct cli *cli, const struct layout *layout, struct state *state)
 {
 	struct undo undo = {.layout = layout, .state = state};
-	struct err err[3] = {ERR_INIT};
+	struct err err[4] = {ERR_INIT};
 	int r = undo_processes(&undo, KILL_LIMIT_S * NS_PER_S, &err[0]);
 
 	/* Each goes as far as it can, whatever became of the one before. */
 	complain(r, &err[0]);
+	complain(undo_network(&undo, &err[3]), &err[3]);
 	complain(undo_mounts(&undo, &err[1]), &err[1]);
 	unmount_rootfs(cli);
 	complain(undo_files(&undo, &err[2]), &err[2]);

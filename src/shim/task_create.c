@@ -3,7 +3,7 @@
  * Create: the bundle is read and checked, and the container is created in the guest of its sandbox,
  * which the container that has its id brings along. The steps, each of which goes on in a callback:
  *
- *	check, netns (job)*, mount (job), start the sandbox*, create in the guest, answer
+ *	check, network (jobs)*, mount (job), start the sandbox*, create in the guest, answer
  *
  * those with a star only for a container that makes the sandbox. A failure anywhere, or the client's
  * leaving, ends in roll_back(), which undoes all of it before the call is answered. With a new
@@ -19,7 +19,6 @@
 #include "base/path.h"
 #include "oci/spec.h"
 #include "oci/validate.h"
-#include "runtime/job.h"
 #include "runtime/netns.h"
 #include "runtime/timeline.h"
 #include "shim/create_options.h"
@@ -27,8 +26,6 @@
 #include "task.pb-c.h"
 #include "wire/message.h"
 #include "wire/status.h"
-
-enum { NETNS_LIMIT_S = 10 };
 
 struct create {
 	struct shim *shim;					/* borrowed */
@@ -44,8 +41,7 @@ struct create {
 	bool is_busy; /* a job or a call to the agent is under way that a roll-back waits for */
 	bool has_mounts, may_be_in_guest;
 	bool is_failing;
-	struct err err;	 /* why it fails */
-	int64_t from_ns; /* of the step */
+	struct err err; /* why it fails */
 };
 
 /* Out of the daemon's books; what was not moved out of it goes with it. */
@@ -270,47 +266,31 @@ static void mount_container(struct create *c)
 		c->is_busy = !c->makes_sandbox;
 }
 
-static void make_sandbox(struct create *c)
+/* A start that was given up meanwhile is answered by the sandbox's stop, which waits for this. */
+static void on_network(void *data, const struct err *err)
 {
-	struct err err = ERR_INIT;
+	struct create *c = data;
 
-	if (sandbox_prepare(c->shim->sandbox, &err) < 0)
-		roll_back(c, &err);
+	if (c->is_failing)
+		return;
+	if (err)
+		roll_back(c, err);
 	else
 		mount_container(c);
 }
 
-static int look_into_netns(void *data, struct err *err)
-{
-	const struct create *c = data;
-
-	return netns_check(c->netns, err);
-}
-
-static void on_netns(void *data, const struct err *err)
-{
-	struct create *c = data;
-
-	c->is_busy = false;
-	timeline_end("look into the network namespace", NULL, c->from_ns);
-	if (c->is_failing)
-		shim_stop_sandbox(c->shim, &c->stopped);
-	else if (err)
-		roll_back(c, err);
-	else
-		make_sandbox(c);
-}
-
-static void check_netns(struct create *c)
+static void make_sandbox(struct create *c)
 {
 	struct err err = ERR_INIT;
+	int r = sandbox_prepare(c->shim->sandbox, &err);
 
-	c->from_ns = clock_now_ns();
-	if (job_start(c->shim->loop, "look into the network namespace", NETNS_LIMIT_S * NS_PER_S,
-		    look_into_netns, c, on_netns, c, &err) < 0)
+	if (r == 0 && c->netns)
+		r = sandbox_set_network(c->shim->sandbox, c->netns, netns_resolv_conf(c->spec),
+			on_network, c, &err);
+	if (r < 0)
 		roll_back(c, &err);
-	else
-		c->is_busy = true;
+	else if (!c->netns)
+		mount_container(c);
 }
 
 static int load_spec(struct create *c, struct err *err)
@@ -490,8 +470,6 @@ void task_create(struct ttrpc_call *call, const ProtobufCMessage *message, void 
 	timeline_end("check", c->id, ttrpc_call_received_ns(call));
 	if (!c->makes_sandbox)
 		mount_container(c);
-	else if (c->netns)
-		check_netns(c);
 	else
 		make_sandbox(c);
 }

@@ -14,7 +14,7 @@ documented_spans() {
 				gsub(/^[ `]+|[ `]+$/, "", who[i]); gsub(/^[ `]+|[ `]+$/, "", what[j])
 				print who[i] " " what[j]
 			}
-	}' "$top/docs/timeline.md" | grep -vxF 'shim look into the network namespace' |
+	}' "$top/docs/timeline.md" | grep -vxE 'shim (look into the network namespace|set up the network)' |
 		if [[ -e /dev/vhost-vsock ]]; then grep -vxF 'vm vsockd'; else cat; fi | sort
 }
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "linux/rtnl_message.h"
+#include "linux/rtnl_tc.h"
 
 static void check_ip(const struct ip_address *ip)
 {
@@ -28,13 +29,17 @@ static void decode(const struct rtnl_message *m)
 	struct rtnl_addr addr;
 	struct rtnl_route route;
 	struct rtnl_neighbor neighbor;
+	struct rtnl_qdisc qdisc;
 	char why[RTNL_WHY_SIZE];
 	int code;
 
 	if (rtnl_decode_link(m->body, &link) == 0) {
 		assert(link.index > 0 && *link.name && strlen(link.name) < sizeof(link.name));
+		assert(strlen(link.kind) < sizeof(link.kind));
 		check_mac(&link.mac);
 	}
+	if (rtnl_decode_qdisc(m->body, &qdisc) == 0)
+		assert(qdisc.index > 0);
 	if (rtnl_decode_addr(m->body, &addr) == 0) {
 		assert(addr.index > 0 && addr.ip.family != AF_UNSPEC);
 		check_ip(&addr.ip);

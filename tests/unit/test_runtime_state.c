@@ -80,6 +80,30 @@ static void what_is_noted_is_read_back(void **data)
 	state_free(state);
 }
 
+static void the_network_is_noted_with_its_namespace(void **data)
+{
+	char path[] = "/run/netns/cni-1";
+	struct state_network network = {
+		.netns = path, .dev = 4, .ino = UINT64_MAX, .links = {2, INT32_MAX}, .n_links = 2};
+	struct fixture *f = *data;
+	struct state *state, *read;
+
+	assert_int_equal(state_new(f->layout.run_dir, "c1", "/run/s/1", &state), 0);
+	assert_int_equal(state_save(state), 0);
+	assert_int_equal(state_load(f->layout.run_dir, &read, NULL), 0);
+	assert_null(read->network.netns);
+	state_free(read);
+	assert_int_equal(state_note_network(state, &network), 0);
+	assert_int_equal(state_load(f->layout.run_dir, &read, NULL), 0);
+	assert_string_equal(read->network.netns, path);
+	assert_int_equal(read->network.dev, 4);
+	assert_true(read->network.ino == UINT64_MAX);
+	assert_int_equal(read->network.n_links, 2);
+	assert_int_equal(read->network.links[1], INT32_MAX);
+	state_free(read);
+	state_free(state);
+}
+
 static void a_note_that_cannot_be_written_is_not_taken(void **data)
 {
 	struct fixture *f = *data;
@@ -98,6 +122,9 @@ static void a_note_that_cannot_be_written_is_not_taken(void **data)
 	"{\"version\":1,\"id\":\"c1\",\"owner\":\"/"                                    \
 	"s\",\"keep_abnormal\":false,\"processes\":[" processes "],\"mounts\":[" mounts \
 	"],\"files\":[" files "]}"
+#define NETWORK(text)                                                                             \
+	"{\"version\":1,\"id\":\"c1\",\"owner\":\"/s\",\"keep_abnormal\":false,\"processes\":[]," \
+	"\"mounts\":[],\"files\":[],\"network\":" text "}"
 #define PROCESS(pid) "{\"role\":\"qemu\",\"pid\":" pid ",\"start_time\":1}"
 
 static void foreign_and_hostile_states_are_refused(void **data)
@@ -131,6 +158,14 @@ static void foreign_and_hostile_states_are_refused(void **data)
 		{STATE("", "\"/a//b\"", ""), "mounts[0]"},
 		{STATE("", "", "7"), "files[0]"},
 		{STATE("", "", "") "x", "state.json"},
+		{NETWORK("[]"), "network"},
+		{NETWORK("{\"netns\":\"x\",\"dev\":1,\"ino\":1,\"links\":[]}"), "network.netns"},
+		{NETWORK("{\"netns\":\"/x\",\"dev\":-1,\"ino\":1,\"links\":[]}"), "network.dev"},
+		{NETWORK("{\"netns\":\"/x\",\"dev\":1,\"links\":[]}"), "network.ino"},
+		{NETWORK("{\"netns\":\"/x\",\"dev\":1,\"ino\":1,\"links\":[0]}"),
+			"network.links[0]"},
+		{NETWORK("{\"netns\":\"/x\",\"dev\":1,\"ino\":1,\"links\":[2147483648]}"),
+			"network.links[0]"},
 	};
 
 	(void)data;
@@ -171,7 +206,8 @@ static void a_state_has_no_more_processes_than_fit(void **data)
 
 static void reading_survives_the_lack_of_memory(void **data)
 {
-	static const char text[] = STATE(PROCESS("7"), "\"/a\",\"/b\"", "\"/c\"");
+	static const char text[] = STATE(PROCESS("7"), "\"/a\",\"/b\"",
+		"\"/c\"],\"network\":{\"netns\":\"/x\",\"dev\":1,\"ino\":1,\"links\":[2]},\"x\":[");
 
 	(void)data;
 	OOM_SWEEP(n)
@@ -375,6 +411,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_noted_is_read_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_network_is_noted_with_its_namespace, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_note_that_cannot_be_written_is_not_taken, set_up, tear_down),
 		cmocka_unit_test(foreign_and_hostile_states_are_refused),
