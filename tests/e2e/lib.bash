@@ -39,7 +39,8 @@ setup() {
 	save_machine "$tmp/before"
 }
 
-# The containers are deleted as a client would, then the machine has to be as it was.
+# The containers are deleted as a client would, then the machine has to be as it was. What else a file's
+# tests make, its function after_containers removes.
 teardown() {
 	[[ -n ${tmp:-} ]] || return 0
 	stop_events
@@ -47,6 +48,7 @@ teardown() {
 	playground_pid > /dev/null || playground_start 3>&-
 	cp "$tmp/configuration.saved" "$KATA_CONF_FILE"
 	playground_remove_containers
+	! declare -F after_containers > /dev/null || after_containers
 	"$leftovers" compare "$tmp/before"
 }
 
