@@ -33,7 +33,10 @@ struct hypervisor_vm {
 	const struct config *config; /* borrowed for the VM's life */
 	const char *run_dir;	     /* "/run/kata/<id>": exists, 0700; sockets go there */
 	const char *share_dir;	     /* directory to show as virtio-fs tag "kataShared" */
-	const char *self;	     /* program with the role kata-vsockd; NULL: /proc/self/exe */
+	/* The network namespace that the VMM lives in, borrowed until the start is answered; 0: the
+	 * caller's; SPAWN_NEW_NETNS (linux/spawn.h): an empty one of its own. */
+	int netns_fd;
+	const char *self; /* program with the role kata-vsockd; NULL: /proc/self/exe */
 	struct hypervisor_journal journal;
 	/* A span of the start for the timeline: called when the step has ended. */
 	void (*span)(void *data, const char *what, int64_t from_ns, int64_t to_ns);

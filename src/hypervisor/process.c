@@ -80,7 +80,8 @@ int process_start(struct process *p, struct loop *loop, const struct hypervisor_
 				.n_fds = config->n_fds,
 				.output_fd = write_fd,
 				.cwd = config->cwd,
-				.own_pid_namespace = config->own_pid_namespace},
+				.own_pid_namespace = config->own_pid_namespace,
+				.netns_fd = config->netns_fd},
 		&p->spawn, err);
 	if (r < 0)
 		return r;

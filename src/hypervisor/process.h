@@ -39,6 +39,7 @@ struct process_config {
 	size_t n_fds;
 	const char *cwd;	/* NULL: "/" */
 	bool own_pid_namespace; /* as in spawn.h */
+	int netns_fd;		/* likewise */
 };
 
 /* Never waits for the program: one that cannot be executed is reported through fn. */

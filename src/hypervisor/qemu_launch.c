@@ -291,7 +291,8 @@ static int launch(struct qemu_vm *q, struct qemu_args *args,
 		&(struct process_config){.program = q->vm.config->hypervisor.path,
 			.argv = (const char *const *)args->argv,
 			.fds = args->fds,
-			.n_fds = args->n_fds},
+			.n_fds = args->n_fds,
+			.netns_fd = q->vm.netns_fd},
 		handlers, err);
 }
 

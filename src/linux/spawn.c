@@ -79,12 +79,25 @@ static bool parent_is_gone(const struct child_fds *c)
 	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
 }
 
+static int child_enter_netns(int netns_fd)
+{
+	int r = 0;
+
+	if (netns_fd == SPAWN_NEW_NETNS)
+		r = unshare(CLONE_NEWNET);
+	else if (netns_fd > 0)
+		r = setns(netns_fd, CLONE_NEWNET);
+	return r < 0 ? -errno : 0;
+}
+
 static _Noreturn void child_run(const struct spawn_config *config, struct child_fds *c)
 {
 	static const char *const no_env[] = {NULL};
 	char go;
-	int r = child_arrange_fds(c);
+	int r = child_enter_netns(config->netns_fd);
 
+	if (r == 0)
+		r = child_arrange_fds(c);
 	if (r < 0)
 		child_fail(c, -r);
 	if (!config->outlives_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)

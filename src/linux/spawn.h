@@ -26,6 +26,8 @@
 
 enum { SPAWN_FDS_MAX = 128 };
 
+enum { SPAWN_NEW_NETNS = -1 };
+
 struct spawn_config {
 	const char *program;	 /* path; "/proc/self/exe" starts this program in another role */
 	const char *const *argv; /* NULL-terminated */
@@ -37,6 +39,9 @@ struct spawn_config {
 	/* It is the first of a new pid namespace, so whatever processes it makes end with it, also
 	 * those that hang. Without the right to (CAP_SYS_ADMIN) there is none. */
 	bool own_pid_namespace;
+	/* It lives in this network namespace; 0: the caller's; SPAWN_NEW_NETNS: an empty one of its
+	 * own. */
+	int netns_fd;	      /* borrowed */
 	bool outlives_parent; /* not killed when the parent dies, once it has been released */
 };
 

@@ -20,6 +20,7 @@
 #include "oci/spec.h"
 #include "oci/validate.h"
 #include "runtime/netns.h"
+#include "runtime/network/network.h"
 #include "runtime/timeline.h"
 #include "shim/create_options.h"
 #include "shim/shim_end.h"
@@ -282,14 +283,15 @@ static void on_network(void *data, const struct err *err)
 static void make_sandbox(struct create *c)
 {
 	struct err err = ERR_INIT;
+	bool has_network = c->netns && network_is_wanted(sandbox_get_config(c->shim->sandbox));
 	int r = sandbox_prepare(c->shim->sandbox, &err);
 
-	if (r == 0 && c->netns)
+	if (r == 0 && has_network)
 		r = sandbox_set_network(c->shim->sandbox, c->netns, netns_resolv_conf(c->spec),
 			on_network, c, &err);
 	if (r < 0)
 		roll_back(c, &err);
-	else if (!c->netns)
+	else if (!has_network)
 		mount_container(c);
 }
 

@@ -32,11 +32,12 @@ struct sockets {
 static void look(const struct netns_rig *rig)
 {
 	struct err err = ERR_INIT;
+	auto_fd int fd = -1;
 
 	netns_rig_host(rig, VETH);
 	netns_rig_pod(rig, ADDRESSES);
 	memset(&scan, 0, sizeof(scan));
-	assert_int_equal(network_scan(rig->path, NULL, &scan, &err), 0);
+	assert_int_equal(network_scan(rig->path, NULL, &scan, &fd, &err), 0);
 	netns_rig_leave(rig);
 	assert_int_equal(scan.n_endpoints, 2);
 }
@@ -47,7 +48,7 @@ static struct sockets attach(const struct netns_rig *rig, size_t n_queues, int e
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
-	assert_int_equal(network_attach(rig->path, &scan, n_queues, fds[1], &err), expected);
+	assert_int_equal(network_attach(rig->path, &scan, n_queues, false, fds[1], &err), expected);
 	netns_rig_leave(rig);
 	return (struct sockets){fds[0], fds[1]};
 }
@@ -101,14 +102,16 @@ static void frames_go_both_ways_between_link_and_tap(void **state)
 {
 	const struct netns_rig *rig = *state;
 	uint8_t frame[VNET_HEADER + FRAME] = {0};
+	int tap[2], host, fds[NETWORK_FDS_MAX];
 	struct sockets s;
-	int tap[2], host;
 
 	look(rig);
 	s = attach(rig, 1, 0);
-	assert_int_equal(network_receive_taps(s.ours, 1, &tap[0]), 0);
-	assert_int_equal(network_receive_taps(s.ours, 1, &tap[1]), 0);
-	assert_int_equal(network_receive_taps(s.ours, 1, &tap[1]), -EAGAIN);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(network_receive_fds(s.ours, fds), 1);
+		tap[i] = fds[0];
+	}
+	assert_int_equal(network_receive_fds(s.ours, fds), -EAGAIN);
 	for (uint8_t i = 0; i < 2; i++) {
 		host = open_link(i ? "h1" : "h0");
 		make_frame(frame + VNET_HEADER, 10 + i);
@@ -133,16 +136,16 @@ static void frames_go_both_ways_between_link_and_tap(void **state)
 static void each_queue_has_a_descriptor(void **state)
 {
 	const struct netns_rig *rig = *state;
-	int fds[TAP_QUEUES_MAX];
+	int fds[NETWORK_FDS_MAX];
 	struct sockets s;
 
 	look(rig);
 	s = attach(rig, 4, 0);
-	assert_int_equal(network_receive_taps(s.ours, 4, fds), 0);
-	for (int i = 0; i < 4; i++)
-		assert_int_equal(close(fds[i]), 0);
-	/* Fewer than were promised are none. */
-	assert_int_equal(network_receive_taps(s.ours, 3, fds), -EPROTO);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(network_receive_fds(s.ours, fds), 4);
+		for (int k = 0; k < 4; k++)
+			assert_int_equal(close(fds[k]), 0);
+	}
 	close_sockets(s);
 }
 

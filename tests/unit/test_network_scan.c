@@ -18,10 +18,12 @@ static struct network_scan scan;
 static int look(const struct netns_rig *rig, const char *resolv_conf, struct err *err)
 {
 	struct err own = ERR_INIT;
+	auto_fd int fd = -1;
 	int r;
 
 	memset(&scan, 0, sizeof(scan));
-	r = network_scan(rig->path, resolv_conf, &scan, &own);
+	r = network_scan(rig->path, resolv_conf, &scan, &fd, &own);
+	assert_true((fd >= 0) == (r == 0));
 	netns_rig_leave(rig);
 	*err = own;
 	return r;

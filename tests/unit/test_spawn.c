@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -87,6 +88,14 @@ static int stay_with_a_child(void)
 		pause();
 }
 
+static int show_netns(void)
+{
+	char name[64] = "";
+
+	return readlink("/proc/self/ns/net", name, sizeof(name) - 1) > 0 ? puts(name) < 0
+									 : ROLE_FAILED;
+}
+
 static int role(int argc, char **argv)
 {
 	if (strcmp(argv[1], "fds") == 0)
@@ -95,6 +104,8 @@ static int role(int argc, char **argv)
 		return show_signals();
 	if (strcmp(argv[1], "rest") == 0)
 		return show_rest(argc, argv);
+	if (strcmp(argv[1], "netns") == 0)
+		return show_netns();
 	if (strcmp(argv[1], "exit") == 0)
 		return 7;
 	if (strcmp(argv[1], "parent") == 0)
@@ -341,6 +352,36 @@ static void a_child_killed_at_the_gate_does_not_hurt_its_parent(void **state)
 	spawn_fini(&s);
 }
 
+/* The child's of a network namespace by that wish, into name. */
+static void netns_of_child(int netns_fd, char name[static 64])
+{
+	auto_buf struct buf out = BUF_INIT;
+
+	assert_int_equal(run_role("netns", (struct spawn_config){.netns_fd = netns_fd}, &out), 0);
+	(void)snprintf(name, 64, "%s", buf_str(&out));
+}
+
+static void the_network_namespace_is_the_given_one(void **state)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), other;
+	char name[3][64];
+
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0)
+		skip();
+	other = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	netns_of_child(0, name[0]);
+	netns_of_child(SPAWN_NEW_NETNS, name[1]);
+	assert_int_equal(setns(own, CLONE_NEWNET), 0);
+	netns_of_child(other, name[2]);
+	assert_string_equal(name[0], name[2]);
+	assert_string_not_equal(name[0], name[1]);
+	netns_of_child(0, name[1]);
+	assert_string_not_equal(name[0], name[1]);
+	close(own);
+	close(other);
+}
+
 static void too_many_fds_and_bad_fds_are_refused(void **state)
 {
 	const char *const argv[] = {"x", "exit", NULL};
@@ -376,6 +417,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nothing_runs_before_the_gate_opens),
 		cmocka_unit_test(a_pid_namespace_ends_with_its_first_process),
 		cmocka_unit_test(a_child_killed_at_the_gate_does_not_hurt_its_parent),
+		cmocka_unit_test(the_network_namespace_is_the_given_one),
 		cmocka_unit_test(too_many_fds_and_bad_fds_are_refused),
 	};
 

@@ -20,10 +20,10 @@ void network_tap_name(uint8_t i, char name[static IFNAMSIZ])
 
 union control {
 	struct cmsghdr header;
-	char bytes[CMSG_SPACE(TAP_QUEUES_MAX * sizeof(int))];
+	char bytes[CMSG_SPACE(NETWORK_FDS_MAX * sizeof(int))];
 };
 
-static int send_fds(int socket_fd, const int *fds, size_t n)
+int network_send_fds(int socket_fd, const int *fds, size_t n)
 {
 	union control control = {.header = {.cmsg_level = SOL_SOCKET,
 					 .cmsg_type = SCM_RIGHTS,
@@ -39,7 +39,7 @@ static int send_fds(int socket_fd, const int *fds, size_t n)
 	return sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int network_receive_taps(int socket_fd, size_t n_queues, int fds[])
+int network_receive_fds(int socket_fd, int fds[static NETWORK_FDS_MAX])
 {
 	union control control = {.bytes = {0}};
 	char byte;
@@ -48,23 +48,16 @@ int network_receive_taps(int socket_fd, size_t n_queues, int fds[])
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control)};
-	ssize_t n = recvmsg(socket_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int received[TAP_QUEUES_MAX];
-	size_t n_received = 0;
+	size_t n;
 
-	if (n < 0)
+	if (recvmsg(socket_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
 		return -errno;
-	if (message.msg_controllen >= CMSG_LEN(sizeof(int)) &&
-		control.header.cmsg_type == SCM_RIGHTS)
-		n_received = (control.header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(received, CMSG_DATA(&control.header), n_received * sizeof(int));
-	if (n_received == n_queues) {
-		memcpy(fds, received, n_received * sizeof(int));
+	if (message.msg_controllen < CMSG_LEN(sizeof(int)) ||
+		control.header.cmsg_type != SCM_RIGHTS)
 		return 0;
-	}
-	while (n_received > 0)
-		close_fd(received[--n_received]);
-	return -EPROTO;
+	n = (control.header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	memcpy(fds, CMSG_DATA(&control.header), n * sizeof(int));
+	return (int)n;
 }
 
 /* ---- Links and filters ---- */
@@ -93,21 +86,41 @@ static int join(struct rtnl *nl, int from, int to)
 	return rtnl_call(nl, &request);
 }
 
-static int attach_endpoint(struct rtnl *nl, const struct rtnl_link *link, const char *tap,
-	size_t n_queues, int socket_fd, struct err *err)
+/* Opening it may load a module. Without it the VMM moves the packets itself. */
+static size_t open_vhost(size_t n_queues, int fds[])
 {
-	int fds[TAP_QUEUES_MAX], index, r = tap_make(tap, n_queues, fds);
+	size_t n = 0;
+
+	while (n < n_queues && (fds[n] = open("/dev/vhost-net", O_RDWR | O_CLOEXEC)) >= 0)
+		n++;
+	if (n == n_queues)
+		return n;
+	while (n > 0)
+		close_fd(fds[--n]);
+	return 0;
+}
+
+/* The tap lives while its descriptors are on their way, too. */
+static int make_tap(
+	const char *tap, size_t n_queues, bool with_vhost, int socket_fd, struct err *err)
+{
+	int fds[NETWORK_FDS_MAX], r = tap_make(tap, n_queues, fds);
+	size_t n = n_queues;
 
 	if (r < 0)
-		return err_sys(err, -r, "make the tap device %s for interface %s (/dev/net/tun)",
-			tap, link->name);
-	/* It lives while the message is on its way, too. */
-	r = send_fds(socket_fd, fds, n_queues);
-	for (size_t i = 0; i < n_queues; i++)
-		close_fd(fds[i]);
-	if (r < 0)
-		return err_sys(err, -r, "hand over the tap device %s", tap);
-	index = (int)if_nametoindex(tap);
+		return err_sys(err, -r, "make the tap device %s (/dev/net/tun)", tap);
+	if (with_vhost)
+		n += open_vhost(n_queues, fds + n_queues);
+	r = network_send_fds(socket_fd, fds, n);
+	while (n > 0)
+		close_fd(fds[--n]);
+	return r < 0 ? err_sys(err, -r, "hand over the tap device %s", tap) : 0;
+}
+
+static int join_tap(struct rtnl *nl, const struct rtnl_link *link, const char *tap, struct err *err)
+{
+	int index = (int)if_nametoindex(tap), r;
+
 	if (index == 0)
 		return err_sys(err, errno, "find the tap device %s", tap);
 	r = set_up_tap(nl, index, link->mtu);
@@ -127,7 +140,7 @@ static int enter(int fd, struct rtnl *nl)
 }
 
 int network_attach(const char *netns, const struct network_scan *scan, size_t n_queues,
-	int socket_fd, struct err *err)
+	bool with_vhost, int socket_fd, struct err *err)
 {
 	auto_rtnl struct rtnl nl = RTNL_INIT;
 	char tap[IFNAMSIZ];
@@ -144,7 +157,9 @@ int network_attach(const char *netns, const struct network_scan *scan, size_t n_
 		return err_sys(err, -r, "enter the network namespace %s", netns);
 	for (size_t i = 0; i < scan->n_endpoints && r == 0; i++) {
 		network_tap_name((uint8_t)i, tap);
-		r = attach_endpoint(&nl, &scan->endpoints[i].link, tap, n_queues, socket_fd, err);
+		r = make_tap(tap, n_queues, with_vhost, socket_fd, err);
+		if (r == 0)
+			r = join_tap(&nl, &scan->endpoints[i].link, tap, err);
 	}
 	return r;
 }

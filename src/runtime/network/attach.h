@@ -18,14 +18,16 @@ void network_tap_name(uint8_t i, char name[static IFNAMSIZ]);
 
 /*
  * Sends the descriptors of each endpoint's tap in a message of its own, in their order, on the
- * socket. What was made when it fails is undone by network_detach() and the closing of the
+ * socket; behind them, with_vhost and where this machine has it, as many of /dev/vhost-net. What was made when it fails is undone by network_detach() and the closing of the
  * descriptors.
  */
 int network_attach(const char *netns, const struct network_scan *scan, size_t n_queues,
-	int socket_fd, struct err *err) must_check;
+	bool with_vhost, int socket_fd, struct err *err) must_check;
 
-/* One message of it: writes n_queues descriptors into fds, or fails and leaves none. Never waits. */
-int network_receive_taps(int socket_fd, size_t n_queues, int fds[]) must_check;
+/* A message with descriptors, at most NETWORK_FDS_MAX. Both never wait. Of receiving, their number. */
+enum { NETWORK_FDS_MAX = 2 * TAP_QUEUES_MAX };
+int network_send_fds(int socket_fd, const int *fds, size_t n) must_check;
+int network_receive_fds(int socket_fd, int fds[static NETWORK_FDS_MAX]) must_check;
 
 /* Does nothing to a namespace that is gone, or another one by now. */
 int network_detach(const struct state_network *network, struct err *err) must_check;

@@ -36,6 +36,23 @@ static int make(const struct network_config *config, struct network *n)
 	return 0;
 }
 
+bool network_is_wanted(const struct config *config)
+{
+	return !config->runtime.disable_new_netns &&
+	       strcmp(config->runtime.internetworking_model, "none") != 0;
+}
+
+static int check(const struct config *config, struct err *err)
+{
+	if (strcmp(config->runtime.internetworking_model, "tcfilter") != 0)
+		return err_set(err, ENOTSUP, "runtime.internetworking_model: %s: not supported yet",
+			config->runtime.internetworking_model);
+	if (config->hypervisor.network_queues > HYPERVISOR_QUEUES_MAX)
+		return err_set(err, EINVAL, "hypervisor.network_queues: %u: more than %d",
+			config->hypervisor.network_queues, HYPERVISOR_QUEUES_MAX);
+	return 0;
+}
+
 int network_new(const struct network_config *config, struct network **ret, struct err *err)
 {
 	struct network *n = calloc(1, sizeof(*n));
@@ -45,14 +62,19 @@ int network_new(const struct network_config *config, struct network **ret, struc
 		*n = (struct network){.loop = config->loop,
 			.journal = config->journal,
 			.config = config->config,
-			.n_queues = 1,
+			.n_queues = config->config->hypervisor.network_queues,
 			.receive_fd = -1,
-			.send_fd = -1};
+			.send_fd = -1,
+			.netns_fd = -1};
 		r = make(config, n);
 	}
+	if (r < 0)
+		err_sys(err, -r, "make the sandbox's network");
+	else
+		r = check(config->config, err);
 	if (r < 0) {
 		network_free(n);
-		return err_sys(err, -r, "make the sandbox's network");
+		return r;
 	}
 	*ret = n;
 	return 0;
@@ -74,6 +96,7 @@ void network_free(struct network *n)
 		munmap(n->scan, sizeof(*n->scan));
 	close_fd(n->receive_fd);
 	close_fd(n->send_fd);
+	close_fd(n->netns_fd);
 	free(n->netns);
 	free(n->resolv_conf);
 	free(n);
@@ -92,13 +115,26 @@ static void end(struct network *n, const struct err *err)
 
 static int receive_taps(struct network *n)
 {
-	int r = 0;
+	for (size_t i = 0; i < n->scan->n_endpoints; i++) {
+		struct network_device *d = &n->devices[i];
+		int r = network_receive_fds(n->receive_fd, d->fds);
 
-	for (size_t i = 0; i < n->scan->n_endpoints && r == 0; i++) {
-		r = network_receive_taps(n->receive_fd, n->n_queues, n->devices[i].fds);
-		n->devices[i].n_fds = r == 0 ? n->n_queues : 0;
+		if (r < 0)
+			return r;
+		d->n_fds = (size_t)r;
+		if (d->n_fds != n->n_queues && d->n_fds != 2 * n->n_queues)
+			return -EPROTO;
 	}
-	return r;
+	return 0;
+}
+
+static int receive_netns(struct network *n)
+{
+	int fds[NETWORK_FDS_MAX], r = network_receive_fds(n->receive_fd, fds);
+
+	if (r == 1)
+		n->netns_fd = fds[0];
+	return r < 0 || r == 1 ? r : -EPROTO;
 }
 
 static void on_attached(void *data, const struct err *err)
@@ -121,7 +157,8 @@ static int attach_job(void *data, struct err *err)
 {
 	const struct network *n = data;
 
-	return network_attach(n->netns, n->scan, n->n_queues, n->send_fd, err);
+	return network_attach(n->netns, n->scan, n->n_queues,
+		!n->config->hypervisor.disable_vhost_net, n->send_fd, err);
 }
 
 static int note(struct network *n, struct err *err)
@@ -153,9 +190,11 @@ static void on_scanned(void *data, const struct err *err)
 {
 	struct network *n = data;
 	struct err failed = ERR_INIT;
-	int r = 0;
+	int r = err ? 0 : receive_netns(n);
 
-	if (!err && n->scan->n_endpoints > 0) {
+	if (r < 0)
+		err_sys(&failed, -r, "take over the network namespace %s", n->netns);
+	if (!err && r >= 0 && n->scan->n_endpoints > 0) {
 		warn_untold(n);
 		r = note(n, &failed);
 		if (r == 0)
@@ -171,7 +210,13 @@ static int scan_job(void *data, struct err *err)
 {
 	struct network *n = data;
 
-	return network_scan(n->netns, n->resolv_conf, n->scan, err);
+	auto_fd int fd = -1;
+	int r = network_scan(n->netns, n->resolv_conf, n->scan, &fd, err);
+
+	if (r < 0)
+		return r;
+	r = network_send_fds(n->send_fd, &fd, 1);
+	return r < 0 ? err_sys(err, -r, "hand over the network namespace %s", n->netns) : 0;
 }
 
 int network_set_up(struct network *n, network_done_fn *done, void *data, struct err *err)
@@ -210,6 +255,8 @@ static int add_device(struct network *n, size_t i, struct hypervisor *hv, struct
 
 	snprintf(id, sizeof(id), "network-%zu", i);
 	memcpy(net.mac, link->mac.bytes, sizeof(net.mac));
+	if (d->n_fds > n->n_queues)
+		net.vhost_fds = d->fds + n->n_queues;
 	d->network = n;
 	d->n_fds = 0;
 	r = hypervisor_add_net(hv, &net, on_added, d, err);
@@ -223,6 +270,11 @@ int network_add(struct network *n, struct hypervisor *hv, struct err *err)
 	for (size_t i = 0; i < n->scan->n_endpoints && r == 0; i++)
 		r = add_device(n, i, hv, err);
 	return r;
+}
+
+int network_get_netns(const struct network *n)
+{
+	return n->netns_fd;
 }
 
 char **network_get_dns(struct network *n, size_t *ret_n)

@@ -27,6 +27,9 @@ struct network_config {
 	const char *resolv_conf; /* NULL: the guest gets none */
 };
 
+/* The pod's network namespace is to be used (internetworking_model, disable_new_netns). */
+bool network_is_wanted(const struct config *config);
+
 /* err NULL: done. From the loop. */
 typedef void network_done_fn(void *data, const struct err *err);
 
@@ -43,6 +46,8 @@ int network_add(struct network *n, struct hypervisor *hv, struct err *err) must_
 int network_tell(struct network *n, struct agent *agent, network_done_fn *done, void *data,
 	struct err *err) must_check;
 
+/* The namespace, borrowed from n, after the set-up. */
+int network_get_netns(const struct network *n);
 /* After the set-up: there is an interface for the guest. */
 bool network_has_endpoints(const struct network *n);
 /* The lines of the guest's resolv.conf: borrowed from n, as many as are said in *ret_n. */

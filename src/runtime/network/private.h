@@ -8,7 +8,8 @@
 /* The guest's end of an endpoint. */
 struct network_device {
 	struct network *network;
-	int fds[TAP_QUEUES_MAX]; /* owned until the VM has them */
+	/* Owned until the VM has them: of the tap's queues, then as many of vhost-net, if any. */
+	int fds[NETWORK_FDS_MAX];
 	size_t n_fds;
 	char pci[HYPERVISOR_GUEST_ADDRESS_SIZE]; /* "": the VM has not said yet */
 };
@@ -21,7 +22,8 @@ struct network {
 	struct network_scan *scan;   /* owned: a mapping shared with our jobs */
 	struct network_device devices[NETWORK_ENDPOINTS_MAX];
 	size_t n_queues;
-	int receive_fd, send_fd;    /* owned: descriptors from the job */
+	int receive_fd, send_fd;    /* owned: descriptors from the jobs */
+	int netns_fd;		    /* owned */
 	struct err device_err;	    /* what the VM said of a device that it does not get */
 	char *dns[NETWORK_DNS_MAX]; /* borrowed from scan */
 

@@ -327,8 +327,8 @@ static int read_dns(const char *file, struct network_scan *scan, struct err *err
 	return r < 0 ? err_sys(err, -r, "read %s for the guest's resolv.conf", file) : 0;
 }
 
-int network_scan(
-	const char *netns, const char *resolv_conf, struct network_scan *ret, struct err *err)
+int network_scan(const char *netns, const char *resolv_conf, struct network_scan *ret, int *ret_fd,
+	struct err *err)
 {
 	struct look l = {.nl = RTNL_INIT, .netns = netns, .scan = ret};
 	auto_fd int fd = -1;
@@ -346,5 +346,7 @@ int network_scan(
 		return err_sys(err, -r, "enter the network namespace %s", netns);
 	r = look_at_all(&l, err);
 	rtnl_close(&l.nl);
+	if (r == 0)
+		*ret_fd = take_fd(&fd);
 	return r;
 }

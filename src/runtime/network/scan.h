@@ -59,9 +59,9 @@ struct network_scan {
 /*
  * Fills *ret, which is zero. -ENOTSUP: an interface that a guest cannot have; -E2BIG: more than there
  * is room for; -EEXIST: somebody filters what an interface receives already. resolv_conf: a file,
- * or NULL. Enters the namespace: only for a job's child.
+ * or NULL. Enters the namespace, which is left open in *ret_fd: only for a job's child.
  */
-int network_scan(const char *netns, const char *resolv_conf, struct network_scan *ret,
+int network_scan(const char *netns, const char *resolv_conf, struct network_scan *ret, int *ret_fd,
 	struct err *err) must_check;
 
 /* The endpoint of the link with this index, or NULL. */
