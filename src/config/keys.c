@@ -101,7 +101,7 @@ static const struct key runtime_keys[] = {
 	{"internetworking_model", KEY_WARNED, IN_STRING(runtime.internetworking_model), "tcfilter",
 		.values = "tcfilter|macvtap|none", .plain = "tcfilter|none", FREE,
 		.meaning = "How the pod's interfaces are joined to the VM's."},
-	{"disable_new_netns", KEY_WARNED, IN_BOOL(runtime.disable_new_netns), OVERRIDABLE,
+	{"disable_new_netns", KEY_USED, IN_BOOL(runtime.disable_new_netns), OVERRIDABLE,
 		.meaning = "The VMM stays in the host's network; needs the model `none`."},
 	{"dan_conf", KEY_WARNED, IN_STRING(runtime.dan_conf), "/run/kata-containers/dans",
 		.plain = "/run/kata-containers/dans", .is_path = true,

@@ -208,10 +208,9 @@ static const struct key keys[] = {
 		.meaning = "How often a lost vhost-user back end is looked for; 0: never."},
 
 	/* Network */
-	{"network_queues", KEY_WARNED, IN_INTEGER(hypervisor.network_queues), "1", .min = 1,
-		.max = 256, .plain = "1", OVERRIDABLE,
-		.meaning = "Pairs of queues of a network device."},
-	{"disable_vhost_net", KEY_WARNED, IN_BOOL(hypervisor.disable_vhost_net), OVERRIDABLE,
+	{"network_queues", KEY_USED, IN_INTEGER(hypervisor.network_queues), "1", .min = 1,
+		.max = 256, OVERRIDABLE, .meaning = "Pairs of queues of a network device."},
+	{"disable_vhost_net", KEY_USED, IN_BOOL(hypervisor.disable_vhost_net), OVERRIDABLE,
 		.meaning = "QEMU moves the packets, not the host's kernel."},
 	{"rx_rate_limiter_max_rate", KEY_WARNED, IN_INTEGER64(hypervisor.rx_rate_limiter_max_rate),
 		.unit = "bit/s", OVERRIDABLE,

@@ -22,8 +22,8 @@ struct sandbox {
 	struct state *journal; /* owned: what has been made */
 	struct hypervisor *hv; /* owned */
 	enum hypervisor_phase hv_phase;
-	pid_t pid;		   /* the VMM's, once started */
-	struct network *network;   /* owned; NULL: the guest has lo only */
+	pid_t pid;		 /* the VMM's, once started */
+	struct network *network; /* owned; NULL: the guest has lo only */
 	sandbox_done_fn *network_done;
 	void *network_data;
 	struct agent *agent;	   /* owned */
