@@ -13,7 +13,6 @@
 #include "base/path.h"
 #include "health.pb-c.h"
 #include "linux/procstat.h"
-#include "linux/spawn.h"
 #include "runtime/sandbox_private.h"
 #include "runtime/timeline.h"
 #include "runtime/undo.h"
@@ -355,14 +354,6 @@ static void on_start_deadline(void *data)
 	fail_start(sb, &err, "start the sandbox");
 }
 
-/* Whoever breaks out of the VMM is to find the pod's network at most. */
-static int vmm_netns(const struct sandbox *sb)
-{
-	if (sb->config->runtime.disable_new_netns)
-		return 0;
-	return sb->network ? network_get_netns(sb->network) : SPAWN_NEW_NETNS;
-}
-
 int sandbox_start(
 	struct sandbox *sb, int64_t deadline_ns, sandbox_done_fn *done, void *data, struct err *err)
 {
@@ -370,7 +361,7 @@ int sandbox_start(
 		.config = sb->config,
 		.run_dir = sb->layout.run_dir,
 		.share_dir = sb->layout.ro_dir,
-		.netns_fd = vmm_netns(sb),
+		.netns_fd = sandbox_vmm_netns(sb),
 		.journal = {.note_process = journal_process,
 			.note_path = journal_path,
 			.data = sb->journal},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pod's network namespace on its way into the guest: what comes before the VM's start. */
 #include "base/clock.h"
+#include "linux/spawn.h"
 #include "runtime/sandbox_private.h"
 #include "runtime/timeline.h"
 
@@ -37,4 +38,12 @@ int sandbox_set_network(struct sandbox *sb, const char *netns, const char *resol
 	sb->network_data = data;
 	sb->n_jobs++;
 	return 0;
+}
+
+/* Whoever breaks out of the VMM is to find the pod's network at most. */
+int sandbox_vmm_netns(const struct sandbox *sb)
+{
+	if (sb->config->runtime.disable_new_netns)
+		return 0;
+	return sb->network ? network_get_netns(sb->network) : SPAWN_NEW_NETNS;
 }

@@ -63,6 +63,8 @@ void sandbox_free_binds(struct sandbox *sb);
 /* After the hypervisor has gone. */
 void sandbox_free_disks(struct sandbox *sb);
 void sandbox_set_state(struct sandbox *sb, enum sandbox_state state);
+/* The network namespace of the VMM (struct hypervisor_vm). */
+int sandbox_vmm_netns(const struct sandbox *sb);
 /* The VM or its agent is gone. */
 void sandbox_lose(struct sandbox *sb, const struct err *why);
 int sandbox_start_health(struct sandbox *sb) must_check;
