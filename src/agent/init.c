@@ -11,12 +11,16 @@
  * through /proc/<pid>/exe cannot be written, since PID 1 runs it for as long as there is a guest
  * (ETXTBSY).
  *
+ * An initramfs with programs has them below /usr, to which /bin, /sbin, /lib and /lib64 are links.
+ * That directory stays where it is, and is seen read-only in the new root.
+ *
  * A guest whose root is an image (a block device, virtio-fs) keeps it; pivot_root works there.
  */
 #include "agent/init.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +41,7 @@
 
 #define NEW_ROOT ".root"
 #define MODULE_LIST "/lib/modules/load"
+#define PROGRAMS "/usr"
 
 enum {
 	MAX_SMALL_FILE = 64 << 10,
@@ -131,6 +136,31 @@ static void load_modules(void)
 	}
 }
 
+/* Of the initramfs; the current directory is the new root. */
+static int keep_programs(struct err *err)
+{
+	static const char *const links[] = {"/bin", "/sbin", "/lib", "/lib64"};
+	const unsigned long flags = MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV;
+
+	if (access(PROGRAMS, F_OK) < 0)
+		return 0;
+	if (mkdir(&PROGRAMS[1], 0755) < 0 ||
+		mount(PROGRAMS, &PROGRAMS[1], NULL, MS_BIND, NULL) < 0 ||
+		mount(NULL, &PROGRAMS[1], NULL, flags, NULL) < 0)
+		return err_sys(err, errno, "keep " PROGRAMS);
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		char target[PATH_MAX];
+		ssize_t len = readlink(links[i], target, sizeof(target) - 1);
+
+		if (len < 0)
+			continue;
+		target[len] = '\0';
+		if (symlink(target, links[i] + 1) < 0)
+			return err_sys(err, errno, "link %s", links[i]);
+	}
+	return 0;
+}
+
 static void empty_initramfs(void)
 {
 	DIR *dir = opendir("/");
@@ -142,7 +172,7 @@ static void empty_initramfs(void)
 		const char *name = entry->d_name;
 
 		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-			strcmp(name, NEW_ROOT) == 0)
+			strcmp(name, NEW_ROOT) == 0 || strcmp(name, &PROGRAMS[1]) == 0)
 			continue;
 		/* What stays costs memory and is hidden by the new root. */
 		(void)!path_remove_tree(dirfd(dir), name);
@@ -179,6 +209,8 @@ static int set_up_root(struct err *err)
 
 	if (r == 0)
 		r = mount_all(err);
+	if (r == 0 && initramfs)
+		r = keep_programs(err);
 	if (r < 0)
 		return r;
 	open_stdio();

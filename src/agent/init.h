@@ -9,7 +9,8 @@
 /*
  * Mounts what a guest needs, loads the modules that /lib/modules/load of the initramfs lists (one
  * path a line, in load order; a failure is logged, not fatal), and moves to a root file system of
- * its own. Call once, before any file but 0 to 2 is open.
+ * its own, into which it takes the initramfs's /usr if there is one. Call once, before any file but
+ * 0 to 2 is open.
  */
 int init_set_up(struct err *err) must_check;
 

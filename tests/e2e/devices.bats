@@ -4,14 +4,7 @@
 # drivers and events. No containerd and no shim: the agent is asked by kata-agent-ctl. The guest is
 # ours, with the drivers for disks added.
 
-bats_require_minimum_version 1.5.0
-top=$(realpath "$BATS_TEST_DIRNAME/../..")
-# shellcheck source=tools/lib/base.sh
-source "$top/tools/lib/base.sh"
-# shellcheck source=tools/lib/kvm.sh
-source "$top/tools/lib/kvm.sh"
-build=${KIHON_BUILD:-$top/build}
-patience=${E2E_PATIENCE:-1}
+load agent_vm
 
 make_guest() {
 	local -a modules
@@ -31,31 +24,6 @@ make_disks() {
 	printf 'on scsi  ' | dd of="$dir/scsi.img" conv=notrunc status=none
 }
 
-start_vm() {
-	local -a accel=(-accel 'tcg,thread=multi' -cpu max)
-	if kvm_works; then accel=(-accel kvm -cpu host); fi
-	qemu-system-x86_64 -machine q35,memory-backend=mem "${accel[@]}" -m 512M \
-		-object memory-backend-memfd,id=mem,size=512M,share=on \
-		-nodefaults -no-user-config -display none -no-reboot \
-		-kernel "$dir/image/vmlinux.container" -initrd "$dir/initrd" \
-		-append "console=ttyS0 quiet panic=1 agent.hotplug_timeout=$((5 * patience))" -serial stdio \
-		-chardev socket,id=vsock,path="$dir/vhost.sock" \
-		-device vhost-user-vsock-pci,chardev=vsock,addr=02.0 \
-		-device pcie-root-port,id=late,addr=03.0,chassis=1 \
-		-device virtio-scsi-pci,id=hba,addr=04.0 \
-		-device pci-bridge,id=behind,chassis_nr=2,shpc=on,addr=05.0 \
-		-qmp "unix:$dir/qmp.sock,server=on,wait=off" \
-		< /dev/null > "$dir/console" 2>&1 3>&- &
-	echo $! > "$dir/qemu.pid"
-	disown
-	for ((i = 0; i < 60 * patience; i++)); do
-		! agent_ctl --quiet Check 2> /dev/null || return 0
-		sleep 1
-	done
-	tail "$dir/console" "$dir/vsockd.log"
-	return 1
-}
-
 setup_file() {
 	need_root
 	[[ -s $build/guest/kata-agent.stripped ]] || skip "no agent for the guest: guest/build"
@@ -63,21 +31,15 @@ setup_file() {
 	export dir
 	make_guest
 	make_disks
-	mkfifo "$dir/stdin"
-	"$build/host/tests/tools/vsockd" "$dir" 3 < "$dir/stdin" > "$dir/vsockd.log" 2>&1 3>&- &
-	# Its end of stdin is asked for by closing this.
-	exec 7> "$dir/stdin"
-	timeout 10 bash -c 'until [[ -S $dir/vsock.sock ]]; do sleep 0.05; done'
-	start_vm
+	start_vm "$dir/image/vmlinux.container" "$dir/initrd" "agent.hotplug_timeout=$((5 * patience))" \
+		-device pcie-root-port,id=late,addr=03.0,chassis=1 \
+		-device virtio-scsi-pci,id=hba,addr=04.0 \
+		-device pci-bridge,id=behind,chassis_nr=2,shpc=on,addr=05.0 \
+		-qmp "unix:$dir/qmp.sock,server=on,wait=off"
 }
 
 teardown_file() {
-	[[ -z ${dir:-} || ! -e $dir/qemu.pid ]] || kill -9 "$(< "$dir/qemu.pid")" 2> /dev/null || true
-}
-
-agent_ctl() {
-	timeout "$((60 * patience))" "$build/host/src/tools/kata-agent-ctl" \
-		--server-address "hvsock://$dir/vsock.sock:1024" --timeout "$((30 * patience))s" "$@"
+	stop_vm
 }
 
 # plug FILE ID DEVICE: by QMP.

@@ -17,6 +17,7 @@ wanted() {
 	755 bin/kata-agent-ctl
 	644 share/defaults/kata-containers/configuration.toml
 	644 share/kata-containers/kata-containers-initrd.img
+	644 share/kata-containers/kata-containers-initrd-tools.img
 	644 share/kata-containers/vmlinux.container
 	END
 	find "$top/docs/man" -name '*.[1-8]' -printf '%f\n' | while read -r page; do
