@@ -32,6 +32,8 @@ agent_ctl() {
 		process='{\"args\":[\"sh\",\"-c\",\"hostname; exit 5\"],\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],\"user\":{}}'" \
 		-c 'ReadStdout eid=by-hand len=100' -c 'WaitProcess eid=by-hand'
 	[[ $output == *$'\n  status: 5' ]]
+	run -4 agent_ctl exec cid="$id" -- sh -c 'read -r line; echo "got $line"; exit 4' <<< typed
+	[[ $output == "got typed" ]]
 	run -1 agent_ctl StartContainer cid=nobody
 	[[ $output == 'kata-agent-ctl: StartContainer: '* ]]
 	ctr task kill -s SIGKILL "$id"

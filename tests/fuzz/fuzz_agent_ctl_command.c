@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each line is a command. A request that was made of one can be sent. */
+/* Each line is a command, or the beginning of one. A request that was made of one can be sent. */
+#include <string.h>
+
 #include "tools/agent_ctl/command.h"
+#include "tools/agent_ctl/complete.h"
 #include "wire/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,11 +23,28 @@ static void try_line(const char *line, struct request_defaults *defaults)
 		abort();
 	if (r < 0)
 		return;
-	if ((command.kind == COMMAND_CALL) != (command.request != NULL))
+	if ((command.kind == COMMAND_CALL || command.kind == COMMAND_RUN ||
+		    command.kind == COMMAND_EXEC) != (command.request != NULL))
 		abort();
 	if (command.request && message_encode(command.request, &bytes) < 0)
 		abort();
 	command_fini(&command);
+}
+
+/* Each candidate begins with what was typed. */
+static void complete(const char *line)
+{
+	struct completion completion;
+
+	if (complete_line(line, &completion) < 0 || completion.len > strlen(line))
+		abort();
+	for (size_t i = 0; i < completion.n; i++)
+		if (strncasecmp(completion.words[i], line + strlen(line) - completion.len,
+			    completion.len) != 0)
+			abort();
+	if (completion.n && completion_common(&completion) < completion.len)
+		abort();
+	completion_fini(&completion);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -34,8 +54,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!text)
 		abort();
-	for (char *line; (line = strsep(&at, "\n"));)
+	for (char *line; (line = strsep(&at, "\n"));) {
+		complete(line);
 		try_line(line, &defaults);
+	}
 	request_defaults_fini(&defaults);
 	free(text);
 	return 0;

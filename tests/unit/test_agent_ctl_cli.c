@@ -140,7 +140,7 @@ static void a_wrong_command_line_is_explained(void **state)
 		{"--repeat -1 Check", "--repeat -1: not a number from 1 to 1000000"},
 		{"--repeat 1000001 Check", "--repeat 1000001: not a number from 1 to 1000000"},
 		{"--vm qemu Check", "--vm is not supported: start a pod, or an agent"},
-		{"connect -i", "--interactive is not supported yet"},
+		{"-i Check", "--interactive and Check exclude each other"},
 		{"-c Check Version", "--cmd and Version exclude each other"},
 		{"--hybrid-vsock --server-address vsock://3:4 Check",
 			"--hybrid-vsock: vsock://3:4 is no unix:// address"},

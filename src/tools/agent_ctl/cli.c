@@ -10,10 +10,13 @@
 
 const char cli_usage[] =
 	"usage: kata-agent-ctl [OPTION...] METHOD [ARGUMENT...]\n"
-	"       kata-agent-ctl connect [OPTION...] -c COMMAND...\n"
+	"       kata-agent-ctl connect [OPTION...] [-i] [-c COMMAND...]\n"
 	"       kata-agent-ctl list | examples | generate-cid | generate-sid\n"
 	"\n"
 	"Calls methods of a Kata agent. A COMMAND is a METHOD and its ARGUMENTs in one word.\n"
+	"\n"
+	"\"run bundle=DIR\" and \"exec cid=ID -- PROGRAM\" run a process with this program's\n"
+	"standard input, output and error; \"help METHOD\" says what a method takes.\n"
 	"\n"
 	"ARGUMENT: name=value or --name value for each field of the request, or the whole\n"
 	"request as json://{...}, {...} or file://PATH.\n"
@@ -23,6 +26,7 @@ const char cli_usage[] =
 	"  --hybrid-vsock           unix:// is a hybrid vsock socket\n"
 	"  --hybrid-vsock-port N    the port behind it [1024]\n"
 	"  -c, --cmd COMMAND        may be given several times; \"list\" names all\n"
+	"  -i, --interactive        commands from standard input, a line each\n"
 	"  --bundle-dir DIR         CreateContainer takes its spec from DIR/config.json\n"
 	"  --timeout TIME           of each call: 5s, 250ms, ...; nanoseconds alone; 0: none\n"
 	"  --repeat N               each call N times, then minimum, median and maximum\n"
@@ -44,6 +48,10 @@ const char cli_examples[] =
 	"    -c CreateSandbox -c 'CreateContainer cid=one' -c StartContainer -c WaitProcess\n"
 	"kata-agent-ctl connect --server-address vsock://3:1024 \\\n"
 	"    -c 'SignalProcess cid=one signal=usr1'\n"
+	"kata-agent-ctl connect --server-address vsock://3:1024 --interactive\n"
+	"kata-agent-ctl connect --server-address unix://@/tmp/agent -c CreateSandbox \\\n"
+	"    -c 'run bundle=bundle -- sh -c \"echo hello\"'\n"
+	"kata-agent-ctl --server-address vsock://3:1024 exec cid=one terminal=true -- sh\n"
 	"kata-agent-ctl --server-address vsock://3:1024 --json ReadStdout cid=one len=4096\n";
 
 enum option_code {
@@ -102,6 +110,9 @@ static int set_switch(int code, struct cli *cli, struct server *server)
 		return 0;
 	case 'n':
 		cli->no_auto_values = true;
+		return 0;
+	case 'i':
+		cli->is_interactive = true;
 		return 0;
 	case 'h':
 		cli->action = CLI_HELP;
@@ -164,8 +175,6 @@ static int parse_options(const char *letters, int argc, char **argv, struct cli 
 			return err_set(err, EINVAL, "unknown option %s", argv[optind - 1]);
 		if (code == ':')
 			return err_set(err, EINVAL, "%s needs a value", argv[optind - 1]);
-		if (code == 'i')
-			return err_set(err, EINVAL, "--interactive is not supported yet");
 		if (set_switch(code, cli, server) == 0)
 			continue;
 		r = set_value(code, cli, server, err);
@@ -228,7 +237,10 @@ static int check(const struct cli *cli, struct err *err)
 		return 0;
 	if (cli->n_words && cli->n_lines)
 		return err_set(err, EINVAL, "--cmd and %s exclude each other", cli->words[0]);
-	if (!cli->n_words && !cli->n_lines)
+	if (cli->n_words && cli->is_interactive)
+		return err_set(
+			err, EINVAL, "--interactive and %s exclude each other", cli->words[0]);
+	if (!cli->n_words && !cli->n_lines && !cli->is_interactive)
 		return err_set(err, EINVAL, "no command: --help says how");
 	return 0;
 }

@@ -20,6 +20,7 @@ struct cli {
 	int64_t timeout_ns;	/* of a call; 0: none */
 	unsigned repeat;
 	bool is_json, is_quiet, ignore_errors, no_auto_values;
+	bool is_interactive; /* after what lines ask for, a shell */
 };
 
 extern const char cli_usage[], cli_examples[];

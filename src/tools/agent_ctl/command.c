@@ -8,17 +8,27 @@
 #include "tools/agent_ctl/duration.h"
 #include "tools/agent_ctl/words.h"
 
-static const struct {
-	const char *name, *what;
-	enum command_kind kind;
-} builtins[] = {
-	{"echo", "print its arguments", COMMAND_ECHO},
-	{"help", "list", COMMAND_LIST},
-	{"list", "print this list", COMMAND_LIST},
-	{"quit", "end here", COMMAND_QUIT},
-	{"repeat", "do the next command N times", COMMAND_REPEAT},
-	{"sleep", "wait: 10ms, 5s, a number of nanoseconds", COMMAND_SLEEP},
+const struct builtin builtins[] = {
+	{"echo", "TEXT", "print it", COMMAND_ECHO},
+	{"exec", "[NAME=VALUE...] [-- PROGRAM [ARGUMENT...]]",
+		"ExecProcess, with our standard input, output and error", COMMAND_EXEC},
+	{"help", "[NAME]", "list, or what a command takes", COMMAND_LIST},
+	{"list", "", "print this list", COMMAND_LIST},
+	{"quit", "", "end here", COMMAND_QUIT},
+	{"repeat", "N", "do the next command N times", COMMAND_REPEAT},
+	{"run", "[NAME=VALUE...] [-- PROGRAM [ARGUMENT...]]",
+		"a container from CreateContainer to RemoveContainer, likewise", COMMAND_RUN},
+	{"sleep", "TIME", "wait: 10ms, 5s, a number of nanoseconds", COMMAND_SLEEP},
 };
+const size_t n_builtins = ARRAY_SIZE(builtins);
+
+const struct builtin *builtin_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(builtins); i++)
+		if (strcmp(builtins[i].name, name) == 0)
+			return &builtins[i];
+	return NULL;
+}
 
 void command_print_list(void)
 {
@@ -56,7 +66,33 @@ static int join(char *const *words, size_t n, char **ret, struct err *err)
 	return r == 0 && *ret ? 0 : err_sys(err, ENOMEM, "echo");
 }
 
-static int parse_builtin(char *const *words, size_t n, struct command *command, struct err *err)
+static int unknown(const char *name, struct err *err)
+{
+	return err_set(err, EINVAL, "unknown command \"%s\": \"list\" names all", name);
+}
+
+/* "help NAME" */
+static int parse_help(const char *name, struct command *command, struct err *err)
+{
+	command->method = method_find(name);
+	if (!command->method && !builtin_find(name))
+		return unknown(name, err);
+	command->kind = COMMAND_HELP;
+	command->text = strdup(name);
+	return command->text ? 0 : err_sys(err, ENOMEM, "help");
+}
+
+static int parse_process(char *const *words, size_t n, struct request_defaults *defaults,
+	struct command *command, struct err *err)
+{
+	enum process_kind kind = command->kind == COMMAND_RUN ? PROCESS_RUN : PROCESS_EXEC;
+
+	command->method = process_method(kind);
+	return process_parse(kind, words + 1, n - 1, defaults, &command->request, err);
+}
+
+static int parse_builtin(char *const *words, size_t n, struct request_defaults *defaults,
+	struct command *command, struct err *err)
 {
 	const char *argument = n > 1 ? words[1] : "";
 
@@ -72,7 +108,12 @@ static int parse_builtin(char *const *words, size_t n, struct command *command, 
 			return err_set(err, EINVAL, "repeat \"%s\": not a number from 1 to %d",
 				argument, COMMAND_MAX_REPEAT);
 		return 0;
+	case COMMAND_RUN:
+	case COMMAND_EXEC:
+		return parse_process(words, n, defaults, command, err);
 	case COMMAND_LIST:
+		return n > 1 ? parse_help(argument, command, err) : 0;
+	case COMMAND_HELP:
 	case COMMAND_QUIT:
 	case COMMAND_CALL:
 	case COMMAND_COUNT:
@@ -84,20 +125,18 @@ static int parse_builtin(char *const *words, size_t n, struct command *command, 
 int command_parse_words(char *const *words, size_t n, struct request_defaults *defaults,
 	struct command *ret, struct err *err)
 {
-	struct command command = {.kind = COMMAND_CALL};
+	const struct builtin *builtin = builtin_find(words[0]);
+	struct command command = {.kind = builtin ? builtin->kind : COMMAND_CALL};
 	int r;
 
-	command.method = method_find(words[0]);
-	for (size_t i = 0; i < ARRAY_SIZE(builtins); i++)
-		if (strcmp(builtins[i].name, words[0]) == 0)
-			command.kind = builtins[i].kind;
-	if (command.kind != COMMAND_CALL)
-		r = parse_builtin(words, n, &command, err);
-	else if (command.method)
-		r = request_parse(
-			command.method, words + 1, n - 1, defaults, &command.request, err);
-	else
-		r = err_set(err, EINVAL, "unknown command \"%s\": \"list\" names all", words[0]);
+	if (builtin) {
+		r = parse_builtin(words, n, defaults, &command, err);
+	} else {
+		command.method = method_find(words[0]);
+		r = command.method ? request_parse(command.method, words + 1, n - 1, defaults,
+					     &command.request, err)
+				   : unknown(words[0], err);
+	}
 	if (r == 0)
 		*ret = command;
 	return r;

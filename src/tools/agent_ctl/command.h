@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /* What one --cmd, or the words of the command line, ask for: a call, or something about the run. */
-#include "tools/agent_ctl/request.h"
+#include "tools/agent_ctl/process.h"
 
 enum command_kind {
 	COMMAND_CALL,
@@ -9,6 +9,9 @@ enum command_kind {
 	COMMAND_SLEEP,	/* "sleep 10ms" */
 	COMMAND_REPEAT, /* "repeat N": the next command N times */
 	COMMAND_LIST,	/* "list", "help" */
+	COMMAND_HELP,	/* "help NAME" */
+	COMMAND_RUN,	/* "run ...": process.h */
+	COMMAND_EXEC,	/* "exec ..." */
 	COMMAND_QUIT,	/* "quit": what follows is not run */
 	COMMAND_COUNT,
 };
@@ -17,9 +20,9 @@ enum { COMMAND_MAX_REPEAT = 1000000 };
 
 struct command {
 	enum command_kind kind;
-	const struct method *method; /* of a call */
-	ProtobufCMessage *request;   /* owned; of a call */
-	char *text;		     /* owned; of echo */
+	const struct method *method; /* of a call, run, exec; of help, or NULL */
+	ProtobufCMessage *request;   /* owned; of a call, run, exec */
+	char *text;		     /* owned; of echo; of help: the name */
 	int64_t sleep_ns;
 	unsigned n_times; /* of repeat */
 };
@@ -40,3 +43,12 @@ void command_fini(struct command *command);
 
 /* "list": every name, one per line. */
 void command_print_list(void);
+
+struct builtin {
+	const char *name, *arguments, *what;
+	enum command_kind kind;
+};
+extern const struct builtin builtins[];
+extern const size_t n_builtins;
+/* NULL: there is none. */
+const struct builtin *builtin_find(const char *name);

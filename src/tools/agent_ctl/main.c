@@ -2,7 +2,7 @@
 /* kata-agent-ctl: drives an agent, call by call. */
 #include <stdio.h>
 
-#include "tools/agent_ctl/session.h"
+#include "tools/agent_ctl/shell.h"
 
 /* Exit status: what the tool was asked for did not happen, or was not understood. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -32,13 +32,29 @@ static int parse_commands(const struct cli *cli, struct request_defaults *defaul
 	return 0;
 }
 
+static int run_session(const struct cli *cli, struct request_defaults *defaults,
+	const struct command *commands, size_t n, int *ret_status, struct err *err)
+{
+	struct session *session;
+	int r = session_new(cli, &session, err);
+
+	if (r < 0)
+		return r;
+	r = session_run(session, commands, n, err);
+	if (r == 0 && cli->is_interactive)
+		r = shell_run(session, defaults, err);
+	*ret_status = session_exit_status(session);
+	session_free(session);
+	return r;
+}
+
 /* All commands are read before the first is run. */
 static int run(const struct cli *cli, struct err *err)
 {
 	struct request_defaults defaults = {
 		.no_auto_values = cli->no_auto_values, .bundle_dir = cli->bundle_dir};
 	auto_free struct command *commands = calloc(cli->n_lines + 1, sizeof(*commands));
-	int r, status = EXIT_USAGE;
+	int r, failure = EXIT_USAGE, status = 0;
 	size_t n = 0;
 
 	if (!commands) {
@@ -47,15 +63,15 @@ static int run(const struct cli *cli, struct err *err)
 	}
 	r = parse_commands(cli, &defaults, commands, &n, err);
 	if (r == 0) {
-		status = EXIT_FAILED;
-		r = session_run(cli, commands, n, err);
+		failure = EXIT_FAILED;
+		r = run_session(cli, &defaults, commands, n, &status, err);
 	}
 	if (r < 0 && err_is_set(err))
-		complain(err, status);
+		complain(err, failure);
 	for (size_t i = 0; i < n; i++)
 		command_fini(&commands[i]);
 	request_defaults_fini(&defaults);
-	return r < 0 ? status : 0;
+	return r < 0 ? failure : status;
 }
 
 static int act(const struct cli *cli, struct err *err)
