@@ -213,6 +213,28 @@ static void a_pid_namespace_that_has_ended_is_not_replaced(void **state)
 	assert_int_equal(wait_process(f, "c3", ""), 3);
 }
 
+/* What waits for its start is still the agent's program; a neighbour that could open it there could
+ * write to it later (CVE-2019-5736 of runc). */
+static void who_waits_for_its_start_is_out_of_a_neighbours_reach(void **state)
+{
+	static const char script[] =
+		"for p in /proc/[0-9]*; do [ $p = /proc/$$ ] || if readlink $p/exe >/dev/null 2>&1 "
+		"||"
+		" dd if=$p/exe count=1 >/dev/null 2>&1; then echo open; else echo closed; fi; done";
+	struct container_options waiting = {.id = "c2", .script = "exit", .shared_pid = true};
+	struct fixture *f = *state;
+	struct buf out = BUF_INIT;
+
+	assert_int_equal(create_sandbox(f, "pod"), 0);
+	run_container(f, "c1", "exec sleep 1000");
+	assert_int_equal(create_container(f, &waiting, NULL), 0);
+	assert_int_equal(exec_process(f, "c1", "e1", script, false, NULL), 0);
+	read_all(f, "c1", "e1", &out);
+	/* The container's own init, and the other's. */
+	assert_string_equal(buf_str(&out), "open\nclosed\n");
+	buf_fini(&out);
+}
+
 static void a_sandbox_comes_first_and_once(void **state)
 {
 	struct fixture *f = *state;
@@ -410,6 +432,7 @@ int main(void)
 		agent_test(the_pid_namespace_is_shared_on_request_only),
 		agent_test(a_pid_namespace_that_is_not_there_cannot_be_shared),
 		agent_test(a_pid_namespace_that_has_ended_is_not_replaced),
+		agent_test(who_waits_for_its_start_is_out_of_a_neighbours_reach),
 		agent_test(a_sandbox_comes_first_and_once),
 		agent_test(kernel_modules_must_be_there),
 		agent_test(bad_storages_fail_the_sandbox_and_leave_nothing),
