@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/path.h"
 #include "linux/mount_options.h"
+#include "linux/overlay_options.h"
 
 /* mount(2) reads one page of data and ignores the rest. */
 enum { MOUNT_DATA_MAX = 4095 };
@@ -278,20 +280,41 @@ static int bind_mount(const struct share_plan *plan, const struct share_mount *m
 	return r < 0 ? err_sys(err, -r, "mount %s at %s", m->source, m->target) : 0;
 }
 
+/* From a working directory that makes its options short enough, which is left again. */
+static int mount_overlay_from_above(
+	const struct share_mount *m, int target_fd, unsigned long flags, const char *data)
+{
+	auto_buf struct buf options = BUF_INIT, dir = BUF_INIT;
+	auto_fd int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = here < 0 ? -errno : overlay_options_shorten(data, &options, &dir);
+
+	if (r == 0 && buf_len(&options) > MOUNT_DATA_MAX)
+		r = -E2BIG;
+	if (r < 0)
+		return r;
+	if (chdir(buf_str(&dir)) < 0)
+		return -errno;
+	r = mountfd_mount(m->source, target_fd, m->type, flags, buf_str(&options));
+	return fchdir(here) < 0 && r == 0 ? -errno : r;
+}
+
 static int file_system_mount(
 	const struct share_mount *m, const struct mount_options *o, struct err *err)
 {
 	auto_fd int target_fd = -1;
+	bool is_long = buf_len(&o->data) > MOUNT_DATA_MAX;
 	unsigned long flags = (o->set | o->rec_set | (m->is_readonly ? MS_RDONLY : 0)) & ~o->clear;
 	int r;
 
-	if (buf_len(&o->data) > MOUNT_DATA_MAX)
-		return err_set(err, E2BIG,
-			"mount %s: options longer than a page are not supported yet", m->type);
+	if (is_long && strcmp(m->type, "overlay") != 0)
+		return err_set(err, E2BIG, "mount %s: options longer than a page", m->type);
 	target_fd = open_target(m->target, true);
 	if (target_fd < 0)
 		return err_sys(err, -target_fd, "make %s", m->target);
-	r = mountfd_mount(m->source, target_fd, m->type, flags, buf_str(&o->data));
+	if (is_long)
+		r = mount_overlay_from_above(m, target_fd, flags, buf_str(&o->data));
+	else
+		r = mountfd_mount(m->source, target_fd, m->type, flags, buf_str(&o->data));
 	return r < 0 ? err_sys(err, -r, "mount %s %s at %s", m->type, m->source, m->target) : 0;
 }
 

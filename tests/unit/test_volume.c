@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/io.h"
 #include "base/path.h"
 #include "linux/mountfd.h"
@@ -482,6 +483,38 @@ static void the_size_of_shm_is_looked_at(void **data)
 	assert_int_equal(f->journal->mounts.n, 1); /* of share_make */
 }
 
+enum { N_LAYERS = 80 };
+
+/* Their paths alone are longer than the page that mount(2) reads. */
+static void an_overlay_of_many_layers_is_mounted(void **data)
+{
+	struct fixture *f = *data;
+	auto_buf struct buf lower = BUF_INIT;
+	char path[TEST_PATH_SIZE], name[128], cwd[TEST_PATH_SIZE], after[TEST_PATH_SIZE];
+	struct share_mount mount = {
+		.purpose = SHARE_ROOTFS, .type = "overlay", .source = "overlay", .n_options = 1};
+	char *options[1];
+
+	for (int i = 0; i < N_LAYERS; i++) {
+		snprintf(name, sizeof(name), "snapshots-of-a-rather-long-name/%d/fs", i);
+		make_dir(f, name);
+		assert_int_equal(buf_append_str(&lower, i == 0 ? "lowerdir=" : ":"), 0);
+		assert_int_equal(buf_append_str(&lower, in(f, path, name)), 0);
+	}
+	make_file(f, "snapshots-of-a-rather-long-name/79/fs/last");
+	assert_true(buf_len(&lower) > 4096);
+	options[0] = (char *)(uintptr_t)buf_str(&lower);
+	mount.options = options;
+	assert_non_null(getcwd(cwd, sizeof(cwd)));
+	assert_int_equal(share_plan_add(&f->plan, &mount, "passthrough/c1/rootfs"), 0);
+	assert_int_equal(share_plan_note(&f->plan, f->journal), 0);
+	assert_int_equal(share_plan_mount(&f->plan, NULL), 0);
+	assert_non_null(getcwd(after, sizeof(after)));
+	assert_string_equal(cwd, after);
+	snprintf(path, sizeof(path), "%s/passthrough/c1/rootfs/last", f->layout.ro_dir);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 static void a_file_is_no_root_file_system(void **data)
 {
 	struct fixture *f = *data;
@@ -522,6 +555,7 @@ int main(void)
 		mount_test(what_the_guest_makes_itself_is_not_shown),
 		mount_test(the_place_of_watched_copies_is_made_with_the_first),
 		mount_test(the_size_of_shm_is_looked_at),
+		mount_test(an_overlay_of_many_layers_is_mounted),
 		mount_test(a_file_is_no_root_file_system),
 	};
 
