@@ -117,6 +117,8 @@ static int check_path(const struct pod *pod, const struct key *key, char **path,
 
 /* Values that have a form of their own */
 
+#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
 /* "on", "off" and numbers for what QEMU's -machine has besides files, back ends and devices. */
 static int check_machine(const char *text, struct err *err)
 {
@@ -126,6 +128,7 @@ static int check_machine(const char *text, struct err *err)
 
 	while (*text) {
 		size_t len = strcspn(text, ","), name = strcspn(text, "=,");
+		size_t value = name + (text[name] == '=');
 		bool known = false;
 
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -134,6 +137,9 @@ static int check_machine(const char *text, struct err *err)
 		if (!known)
 			return err_set(err, EINVAL, "\"%.*s\" may not be set by an annotation",
 				(int)(name < 64 ? name : 64), text);
+		if (value + strspn(text + value, WORD "-") < len)
+			return err_set(
+				err, EINVAL, "\"%.64s\" is not an option of a machine", text);
 		text += len + (text[len] == ',');
 	}
 	return 0;
@@ -141,10 +147,7 @@ static int check_machine(const char *text, struct err *err)
 
 static int check_cpu(const char *text, struct err *err)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789+-_.=,";
-
-	if (text[strspn(text, allowed)])
+	if (text[strspn(text, WORD "+-.=,")])
 		return err_set(err, EINVAL, "\"%.64s\" is not a list of CPU features", text);
 	return 0;
 }

@@ -252,6 +252,8 @@ static void what_is_wrong_is_refused_by_name(void **state)
 		{HV "machine_accelerators", "kernel=/etc/shadow", "may not be set"},
 		{HV "machine_accelerators", "usb=off,dumpdtb=/x", "\"dumpdtb\" may not be set"},
 		{HV "machine_accelerators", "usb=off,,firmware=/x", "may not be set"},
+		{HV "machine_accelerators", "smm=on,usb=a=b", "is not an option of a machine"},
+		{HV "machine_accelerators", "usb=/x,smm=on", "is not an option of a machine"},
 		{HV "cpu_features", "pmu=off -drive", "is not a list of CPU features"},
 		{HV "firmware", "/x", "not supported yet"},
 		{HV "image_hash", "00", "not supported yet"},
