@@ -85,3 +85,24 @@ load lib
 	[ "$(cat "$tmp/volume/new")" = new ]
 	run ! exec_sync "$c" sh -c 'echo new > /ro/other'
 }
+
+@test "an annotation of the pod sizes its machine, where it is enabled" {
+	sed -i 's/^machine_type.*/&\nenable_annotations = ["default_vcpus"]/' "$KATA_CONF_FILE"
+	run_sandbox '{"annotations": {"io.katacontainers.config.hypervisor.default_vcpus": "2"}}'
+	local c
+	c=$(container a '{}' sleep 100000)
+	run -0 exec_sync "$c" grep -c ^processor /proc/cpuinfo
+	[[ $output == 2 || $handler == runc ]]
+}
+
+@test "a shim that is killed takes its pod with it, and nothing else" {
+	run_sandbox
+	local c first=$pod
+	c=$(container a '{}' sleep 100000)
+	id=$id-other run_sandbox
+	kill -KILL "$(id=$first shim_pid)"
+	until [[ $(status_of "$c" state) == CONTAINER_EXITED ]]; do sleep 0.1; done
+	remove_sandbox "$first"
+	c=$(container b '{}' sleep 100000)
+	run -0 exec_sync "$c" echo works
+}
