@@ -17,6 +17,7 @@
 #include "agent/trace.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "linux/systemd.h"
 #include "oci/extension.h"
 #include "wire/dial.h"
 #include "wire/status.h"
@@ -183,6 +184,17 @@ static int set_up(struct agent *agent, struct err *err)
 	return open_server(agent, err);
 }
 
+/* On v1 and hybrid machines containers get directories, as where it is not. */
+static bool has_systemd(bool is_init)
+{
+	const struct cgroup_layout *layout;
+
+	if (is_init || !systemd_is_running())
+		return false;
+	layout = launch_get_cgroup_layout(NULL);
+	return layout && layout->n_hierarchies == 1 && layout->hierarchies[0].unified;
+}
+
 int agent_new(const struct options *options, bool is_init, struct agent **ret, struct err *err)
 {
 	struct agent *agent = calloc(1, sizeof(*agent));
@@ -192,6 +204,7 @@ int agent_new(const struct options *options, bool is_init, struct agent **ret, s
 		return err_sys(err, ENOMEM, "start");
 	agent->options = options;
 	agent->is_init = is_init;
+	agent->has_systemd = has_systemd(is_init);
 	agent->methods = endpoints_make_table(&options->endpoints);
 	list_init(&agent->call_jobs);
 	sandbox_init(&agent->sandbox);

@@ -71,6 +71,7 @@ struct agent {
 	uint64_t n_scrapes;
 	struct source *sigterm, *sigint, *flush_timer;
 	bool is_init;	   /* PID 1 of the guest */
+	bool has_systemd;  /* which is PID 1, on cgroup v2, and makes cgroups for us */
 	bool is_listening; /* a name of the server's address may be there */
 };
 

@@ -46,7 +46,7 @@ static int set_up(struct container *c, const char *id, const char *cgroup, struc
 	c->id = strdup(id);
 	if (!c->id)
 		return err_sys(err, ENOMEM, "container");
-	r = cgroup_path_parse(cgroup, id, &c->cgroup, err);
+	r = cgroup_path_parse(cgroup, id, c->agent->has_systemd, &c->cgroup, &c->is_unit, err);
 	if (r == 0)
 		r = check_new(c->agent, c, err);
 	if (r < 0)
@@ -98,6 +98,7 @@ void container_free(struct container *c)
 	operation_forget_all(c);
 	attach_cancel(c->attach);
 	device_set_fini(&c->devices);
+	free(c->renumbered);
 	oom_watch_free(c->oom);
 	free_execs(c);
 	process_free(c->init);
@@ -163,9 +164,13 @@ static int tear_down(void *data, struct job_report *report, struct err *err)
 {
 	const struct container *c = data;
 	struct err errs[3] = {ERR_INIT, ERR_INIT, ERR_INIT};
+	int r = 0;
 
 	/* What still runs there would keep the mounts below busy. */
-	if (c->has_cgroup && launch_remove_cgroup(c->cgroup, &errs[0]) < 0)
+	if (c->has_cgroup)
+		r = c->is_unit ? launch_remove_unit(c->cgroup, &errs[0])
+			       : launch_remove_cgroup(c->cgroup, &errs[0]);
+	if (r < 0)
 		return err_copy(err, &errs[0]);
 	(void)!remove_bundle(c, &errs[1]);
 	(void)!storages_unmount(&c->storages, c->n_begun, &errs[2]);

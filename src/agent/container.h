@@ -24,6 +24,7 @@
 #include "agent/agent.h"
 #include "agent/container/launch.h"
 #include "agent/device/attach.h"
+#include "agent/device/spec.h"
 #include "agent/job.h"
 #include "agent/oom.h"
 #include "agent/process.h"
@@ -51,6 +52,7 @@ struct container {
 	struct agent *agent; /* borrowed */
 	char *id;	     /* owned */
 	char *cgroup;	     /* owned: the path in every hierarchy */
+	bool is_unit;	     /* that is of a scope of systemd's */
 	char *bundle;	     /* owned: <run_dir>/<id> */
 	char *rootfs;	     /* owned: <bundle>/rootfs, the container's root */
 	enum container_state state;
@@ -62,12 +64,14 @@ struct container {
 	struct buf spec;      /* the launched Grpc__Spec, encoded: compact, execs are rare */
 	struct process *init; /* owned; NULL once its exit has been waited for */
 	struct map execs;     /* owned struct exec (exec.h), by exec id */
-	bool has_poststart, has_poststop; /* hooks, perhaps (container_hooks.h) */
-	struct attach *attach;		  /* PREPARING: its devices are waited for */
-	struct device_set devices;	  /* what was found; after the launch its pairs */
-	struct job *job;		  /* PREPARING, SHARING, POSTSTART, REMOVING */
-	struct launch *launch;		  /* LAUNCHING to STARTING */
-	struct list operations;		  /* struct operation: pause, resume, update, kill */
+	bool has_poststart, has_poststop;      /* hooks, perhaps (container_hooks.h) */
+	struct attach *attach;		       /* PREPARING: its devices are waited for */
+	struct device_set devices;	       /* what was found; after the launch its pairs */
+	struct device_renumbering *renumbered; /* owned: what became of the spec's devices */
+	size_t n_renumbered;
+	struct job *job;	/* PREPARING, SHARING, POSTSTART, REMOVING */
+	struct launch *launch;	/* LAUNCHING to STARTING */
+	struct list operations; /* struct operation: pause, resume, update, kill */
 	bool is_paused;
 	bool is_to_be_removed;			     /* when what is under way has ended */
 	struct oom_watch *oom;			     /* NULL: not watched */

@@ -253,6 +253,7 @@ static int start_launch(struct container *c, const struct launch_spec *s,
 		.bundle = c->bundle,
 		.guest_hooks = c->agent->sandbox.guest_hooks,
 		.cgroup = c->cgroup,
+		.is_unit = c->is_unit,
 		.deadline_ns = agent_launch_deadline_ns(c->agent, c->create_call),
 	};
 	int r = message_encode(&s->spec.base, &c->spec);
@@ -272,10 +273,12 @@ static int start_launch(struct container *c, const struct launch_spec *s,
 }
 
 /* The devices that were found, by the guest's names for them. */
-static int build_devices(const struct container *c, struct launch_spec *s, struct err *err)
+static int build_devices(struct container *c, struct launch_spec *s, struct err *err)
 {
 	int r = device_spec_apply(&c->devices, &s->linux_part, &s->devices, err);
 
+	c->n_renumbered = s->devices.n_map;
+	c->renumbered = take_ptr(&s->devices.map);
 	s->process = *s->spec.process;
 	if (r == 0)
 		r = pci_env_translate(s->process.env, s->process.n_env, &c->devices, &s->env, err);

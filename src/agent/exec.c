@@ -113,6 +113,7 @@ static int launch(struct exec *exec, const Grpc__Process *process, struct err *e
 		.container_id = c->id,
 		.process = process,
 		.cgroup = c->cgroup,
+		.is_unit = c->is_unit,
 		.deadline_ns = agent_launch_deadline_ns(c->agent, exec->call),
 	};
 	int r = message_decode(&grpc__spec__descriptor, buf_slice(&c->spec), &budget, &spec, err);

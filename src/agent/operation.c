@@ -35,12 +35,24 @@ static void fail(struct operation *op, const struct err *err)
 	free(op);
 }
 
+/* Hosts send the whole of a spec's resources, with the rules for devices by their own numbers. In a job,
+ * which ends soon: nothing is freed. */
+static int update(const struct container *c, struct ttrpc_call *call, struct err *err)
+{
+	const Grpc__UpdateContainerRequest *request =
+		(const Grpc__UpdateContainerRequest *)ttrpc_call_request(call);
+	struct device_rules rules;
+
+	if (device_rules_translate(c->renumbered, c->n_renumbered, request->resources, &rules) < 0)
+		return err_sys(err, ENOMEM, "update container %s", c->id);
+	return launch_update_cgroup(c->cgroup, c->is_unit, &rules.resources, err);
+}
+
 /* In a job. */
 static int run(void *data, struct job_report *report, struct err *err)
 {
 	const struct operation *op = data;
 	const char *cgroup = op->container->cgroup;
-	const Grpc__UpdateContainerRequest *request;
 
 	(void)report;
 	switch (op->kind) {
@@ -53,8 +65,7 @@ static int run(void *data, struct job_report *report, struct err *err)
 	case OPERATION_UPDATE:
 		break;
 	}
-	request = (const Grpc__UpdateContainerRequest *)ttrpc_call_request(op->call);
-	return launch_update_cgroup(cgroup, request->resources, err);
+	return update(op->container, op->call, err);
 }
 
 static int refuse(const struct container *c, const char *why, struct err *err)

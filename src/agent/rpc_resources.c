@@ -37,8 +37,6 @@ void rpc_resume_container(struct ttrpc_call *call, const ProtobufCMessage *messa
 		operation_start(c, OPERATION_RESUME, call);
 }
 
-/* The device rules stay those of the creation: hosts send the whole of a spec's resources, and with
- * BPF a second set could only take more away. */
 void rpc_update_container(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
 	const Grpc__UpdateContainerRequest *request = (const Grpc__UpdateContainerRequest *)message;

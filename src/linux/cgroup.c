@@ -166,6 +166,8 @@ static int remove_dirs(
 		r = remove_dir(root_fd, path, deadline_ns);
 		if (r < 0)
 			err_sys(err, -r, "remove cgroup %s in %s", path, h->mount_point);
+		else
+			cgroup_dir_remove_parents(root_fd, path);
 	}
 	return r;
 }
@@ -177,10 +179,12 @@ int cgroup_remove(
 	struct err failure = ERR_INIT;
 	int r = cgroup_open(layout, path, &c, &failure);
 
-	if (r < 0)
-		return r == -ENOENT ? 0 : err_copy(err, &failure);
-	r = cgroup_kill_members(&c, deadline_ns);
-	if (r < 0)
+	if (r < 0 && r != -ENOENT)
+		return err_copy(err, &failure);
+	if (r == 0)
+		r = cgroup_kill_members(&c, deadline_ns);
+	/* Somebody else, systemd, may remove it at the same time. */
+	if (r < 0 && r != -ENOENT && r != -ENODEV)
 		return err_sys(err, -r, "end the processes of cgroup %s", path);
 	return remove_dirs(layout, path, deadline_ns, err);
 }

@@ -39,6 +39,7 @@ int cgroup_fd_of(const struct cgroup *c, enum cgroup_controller which, bool *ret
 int cgroup_fd_of_unified(const struct cgroup *c);
 
 /* Kills everything in it, frozen or not, waits (until deadline_ns of CLOCK_MONOTONIC) for the end of
- * that, and removes it with whatever cgroups were made below it. 0 also if it is not there. */
+ * that, and removes it with whatever cgroups were made below it, and those of its parents that
+ * cgroup_create has made and that are empty now. 0 also if it is not there. */
 int cgroup_remove(const struct cgroup_layout *layout, const char *path, int64_t deadline_ns,
 	struct err *err) must_check;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -18,7 +19,11 @@
 enum {
 	FILE_MAX = 4 << 20, /* cgroup.procs of a very full cgroup */
 	MAX_DEPTH = 64,	    /* of cgroups made by the container below its own */
+	MAX_RACES = 16,	    /* in which a parent is removed while something is made in it */
 };
+
+/* A parent that we have made, so that whoever leaves it last may remove it. */
+#define MARK "trusted.kata.made"
 
 int cgroup_dir_open_root(const struct cgroup_hierarchy *h, struct err *err)
 {
@@ -96,15 +101,21 @@ static void inherit_cpuset(int parent_fd, int dir_fd)
 }
 
 /* Makes dir_fd ready for having children, which h != NULL asks for. */
-static int make_child(int dir_fd, const char *name, const struct cgroup_hierarchy *h)
+static int make_child(
+	int dir_fd, const char *name, const struct cgroup_hierarchy *h, bool is_parent)
 {
+	bool is_new;
 	int fd;
 
 	if (h && h->unified)
 		pass_controllers_on(dir_fd);
-	if (h && mkdirat(dir_fd, name, 0755) < 0 && errno != EEXIST)
+	is_new = h && mkdirat(dir_fd, name, 0755) == 0;
+	if (h && !is_new && errno != EEXIST)
 		return -errno;
 	fd = open_dir(dir_fd, name);
+	/* Without the mark it stays, which does no harm. */
+	if (fd >= 0 && is_new && is_parent)
+		(void)fsetxattr(fd, MARK, "1", 1, 0);
 	if (fd >= 0 && h && h->controllers & UINT32_C(1) << CGROUP_CPUSET)
 		inherit_cpuset(dir_fd, fd);
 	return fd;
@@ -124,7 +135,7 @@ static int open_parent(
 	if (r <= 0)
 		return r < 0 ? r : -EINVAL;
 	while ((r = next_name(&path, next)) > 0) {
-		int below = make_child(at, last, h);
+		int below = make_child(at, last, h, true);
 
 		if (below < 0)
 			return below;
@@ -143,7 +154,7 @@ int cgroup_dir_open(int root_fd, const char *path)
 	return parent < 0 ? parent : open_dir(parent, name);
 }
 
-int cgroup_dir_create(int root_fd, const char *path, const struct cgroup_hierarchy *h)
+static int create(int root_fd, const char *path, const struct cgroup_hierarchy *h)
 {
 	char name[NAME_MAX + 1];
 	auto_fd int parent = open_parent(root_fd, path, h, name);
@@ -153,7 +164,17 @@ int cgroup_dir_create(int root_fd, const char *path, const struct cgroup_hierarc
 	/* One that is left over has old limits. */
 	if (unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return -errno;
-	return make_child(parent, name, h);
+	return make_child(parent, name, h, false);
+}
+
+int cgroup_dir_create(int root_fd, const char *path, const struct cgroup_hierarchy *h)
+{
+	int r = create(root_fd, path, h);
+
+	/* Somebody who has left has just taken a parent away. */
+	for (int i = 0; (r == -ENOENT || r == -ENODEV) && i < MAX_RACES; i++)
+		r = create(root_fd, path, h);
+	return r;
 }
 
 static int visit_below(int dir_fd, int depth, cgroup_dir_fn *fn, void *data)
@@ -329,4 +350,27 @@ int cgroup_dir_remove(int root_fd, const char *path)
 	if (parent < 0)
 		return parent == -ENOENT ? 0 : parent;
 	return remove_below(parent, name, 0);
+}
+
+/* False if it is not ours, or still in use. */
+static bool remove_parent(int root_fd, const char *path)
+{
+	char name[NAME_MAX + 1];
+	auto_fd int above = open_parent(root_fd, path, NULL, name), fd = -1;
+
+	fd = above < 0 ? above : open_dir(above, name);
+	return fd >= 0 && fgetxattr(fd, MARK, NULL, 0) >= 0 &&
+	       unlinkat(above, name, AT_REMOVEDIR) == 0;
+}
+
+void cgroup_dir_remove_parents(int root_fd, const char *path)
+{
+	auto_free char *prefix = strdup(path);
+	char *slash;
+
+	while (prefix && (slash = strrchr(prefix, '/'))) {
+		*slash = '\0';
+		if (slash[1] && !remove_parent(root_fd, prefix))
+			return;
+	}
 }

@@ -20,6 +20,9 @@ int cgroup_dir_open(int root_fd, const char *path) must_check;
  * is replaced. Returns an fd of it.
  */
 int cgroup_dir_create(int root_fd, const char *path, const struct cgroup_hierarchy *h) must_check;
+/* Removes those of its parents that cgroup_dir_create has made (they are marked) and that have become
+ * empty. The directory itself has gone. */
+void cgroup_dir_remove_parents(int root_fd, const char *path);
 /* With whatever was made below it; -EBUSY while there are processes. 0 also if it is not there. */
 int cgroup_dir_remove(int root_fd, const char *path) must_check;
 

@@ -118,24 +118,88 @@ static int call_bpf(int command, union bpf_attr *attr)
 	return r < 0 ? -errno : (int)r;
 }
 
-int device_filter_attach(const struct device_filter *filter, int cgroup_fd)
+/* By which our own is known among those of a cgroup. */
+static const char program_name[] = "kata_devices";
+
+enum { PROGRAMS_MAX = 64 /* that the kernel lets one cgroup have */ };
+
+static int open_program(uint32_t id)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.prog_id = id;
+	return call_bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+}
+
+static bool is_ours(int program_fd)
+{
+	struct bpf_prog_info info;
+	union bpf_attr attr;
+
+	memset(&info, 0, sizeof(info));
+	memset(&attr, 0, sizeof(attr));
+	attr.info.bpf_fd = (uint32_t)program_fd;
+	attr.info.info = (uintptr_t)&info;
+	attr.info.info_len = sizeof(info);
+	return call_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) == 0 &&
+	       strncmp(info.name, program_name, sizeof(info.name)) == 0;
+}
+
+/* The one that is attached by us already; -ENOENT without one. */
+static int find_program(int cgroup_fd)
+{
+	uint32_t ids[PROGRAMS_MAX] = {0};
+	union bpf_attr attr;
+	int r;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.query.target_fd = (uint32_t)cgroup_fd;
+	attr.query.attach_type = BPF_CGROUP_DEVICE;
+	attr.query.prog_ids = (uintptr_t)ids;
+	attr.query.prog_cnt = PROGRAMS_MAX;
+	r = call_bpf(BPF_PROG_QUERY, &attr);
+	for (uint32_t i = 0; r >= 0 && i < attr.query.prog_cnt && i < PROGRAMS_MAX; i++) {
+		auto_fd int fd = open_program(ids[i]);
+
+		if (fd >= 0 && is_ours(fd))
+			return take_fd(&fd);
+	}
+	return r < 0 ? r : -ENOENT;
+}
+
+static int load(const struct device_filter *filter)
 {
 	static const char license[] = "Apache-2.0";
 	union bpf_attr attr;
-	auto_fd int program_fd = -1;
 
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
 	attr.insn_cnt = (uint32_t)filter->n_insns;
 	attr.insns = (uintptr_t)filter->insns;
 	attr.license = (uintptr_t)license;
-	program_fd = call_bpf(BPF_PROG_LOAD, &attr);
+	memcpy(attr.prog_name, program_name, sizeof(program_name));
+	return call_bpf(BPF_PROG_LOAD, &attr);
+}
+
+int device_filter_attach(const struct device_filter *filter, int cgroup_fd)
+{
+	auto_fd int program_fd = load(filter), old_fd = -1;
+	union bpf_attr attr;
+
 	if (program_fd < 0)
 		return program_fd;
+	old_fd = find_program(cgroup_fd);
+	if (old_fd < 0 && old_fd != -ENOENT)
+		return old_fd;
 	memset(&attr, 0, sizeof(attr));
 	attr.attach_type = BPF_CGROUP_DEVICE;
 	attr.target_fd = (uint32_t)cgroup_fd;
 	attr.attach_bpf_fd = (uint32_t)program_fd;
 	attr.attach_flags = BPF_F_ALLOW_MULTI;
+	if (old_fd >= 0) {
+		attr.attach_flags |= BPF_F_REPLACE;
+		attr.replace_bpf_fd = (uint32_t)old_fd;
+	}
 	return call_bpf(BPF_PROG_ATTACH, &attr);
 }

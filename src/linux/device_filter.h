@@ -35,6 +35,7 @@ int device_filter_build(
 	const struct device_rule *rules, size_t n_rules, struct device_filter *ret) must_check;
 void device_filter_fini(struct device_filter *filter);
 
-/* Loads it and attaches it to a cgroup, beside those it has (an access must pass all). -EINVAL,
- * -ENOSYS or -EPERM if the kernel has no such programs (CONFIG_CGROUP_BPF). */
+/* Loads it and attaches it to a cgroup: in place of the one that was attached by this function before,
+ * and beside somebody else's (an access must pass all). -EINVAL, -ENOSYS or -EPERM if the kernel has no
+ * such programs (CONFIG_CGROUP_BPF). */
 int device_filter_attach(const struct device_filter *filter, int cgroup_fd) must_check;

@@ -20,7 +20,8 @@ struct device_list {
 int device_list_build(
 	const struct device_rule *rules, size_t n_rules, struct device_list *ret) must_check;
 void device_list_fini(struct device_list *list);
-/* dir_fd: of a new cgroup's directory in the devices hierarchy. */
+/* dir_fd: of a cgroup's directory in the devices hierarchy. What it had is forgotten first, so that
+ * processes in it had better stand still meanwhile. -EINVAL if there are cgroups below it. */
 int device_list_write(const struct device_list *list, int dir_fd) must_check;
 
 enum { DEVICE_RULE_TEXT_SIZE = 48 };

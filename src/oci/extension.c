@@ -11,6 +11,11 @@ enum { FIRST_OF_OURS = 1000 };
 static const char names[][40] = {
 	"oci.Linux.personality",
 	"oci.Linux.timeOffsets",
+	"oci.LinuxCPU.burst",
+	"oci.LinuxCPU.idle",
+	"oci.LinuxMemory.checkBeforeUpdate",
+	"oci.LinuxResources.rdma",
+	"oci.LinuxResources.unified",
 	"oci.LinuxSeccomp.defaultErrnoRet",
 	"oci.Mount.gidMappings",
 	"oci.Mount.uidMappings",

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/container/launch.h"
@@ -280,6 +281,67 @@ static void limits_can_be_changed(void **state)
 	buf_fini(&b);
 }
 
+/* There is no device c 240:7: who may use it is told so. */
+static const char trying[] =
+	"mknod /x c 240 7; echo ready; while read line; do head -c 1 /x 2>&1; done";
+
+static void let_make_nodes(Grpc__CreateContainerRequest *request, void *data)
+{
+	static Grpc__LinuxCapabilities capabilities = GRPC__LINUX_CAPABILITIES__INIT;
+	static char name[] = "CAP_MKNOD", *names[] = {name};
+
+	(void)data;
+	capabilities.bounding = capabilities.permitted = capabilities.effective = names;
+	capabilities.n_bounding = capabilities.n_permitted = capabilities.n_effective = 1;
+	request->oci->process->capabilities = &capabilities;
+}
+
+static void assert_tells(struct fixture *f, const char *expected)
+{
+	struct buf out = BUF_INIT;
+
+	assert_int_equal(write_stdin(f, "c1", "", slice_of_str("\n")), 0);
+	assert_true(read_once(f, "ReadStdout", "c1", "", &out) > 0);
+	assert_string_equal(buf_str(&out), expected);
+	buf_fini(&out);
+}
+
+static void device_rules_can_be_changed(void **state)
+{
+	Grpc__LinuxResources resources = GRPC__LINUX_RESOURCES__INIT;
+	Grpc__LinuxDeviceCgroup rules[] = {
+		GRPC__LINUX_DEVICE_CGROUP__INIT, GRPC__LINUX_DEVICE_CGROUP__INIT};
+	Grpc__LinuxDeviceCgroup *list[] = {&rules[0], &rules[1]};
+	struct container_options o = {.id = "c1", .script = trying, .amend = let_make_nodes};
+	struct fixture *f = *state;
+	struct buf out = BUF_INIT;
+
+	assert_int_equal(create_container(f, &o, NULL), 0);
+	assert_int_equal(start_container(f, "c1"), 0);
+	assert_true(read_once(f, "ReadStdout", "c1", "", &out) > 0);
+	buf_fini(&out);
+	assert_tells(f, "head: /x: Operation not permitted\n");
+	rules[0].access = rules[1].access = text("rwm");
+	rules[1].has_allow = rules[1].allow = 1;
+	rules[1].type = text("c");
+	rules[1].has_major = rules[1].has_minor = 1;
+	rules[1].major = 240;
+	rules[1].minor = 7;
+	resources.n_devices = 2;
+	resources.devices = list;
+	assert_int_equal(update_container(f, "c1", &resources, NULL), 0);
+	assert_tells(f, "head: /x: No such device or address\n");
+	/* Nothing is said of devices: they stay as they are. */
+	resources.n_devices = 0;
+	assert_int_equal(update_container(f, "c1", &resources, NULL), 0);
+	assert_tells(f, "head: /x: No such device or address\n");
+	resources.n_devices = 1;
+	assert_int_equal(update_container(f, "c1", &resources, NULL), 0);
+	assert_tells(f, "head: /x: Operation not permitted\n");
+	rules[0].type = text("x");
+	assert_int_equal(update_container(f, "c1", &resources, NULL), WIRE_INVALID_ARGUMENT);
+}
+
 static void statistics_tell_what_was_used(void **state)
 {
 	struct fixture *f = *state;
@@ -401,6 +463,21 @@ static void destroying_the_sandbox_releases_those_who_wait(void **state)
 	}
 }
 
+/* How many hierarchies have the directory. */
+static size_t count_directories(const char *cgroup)
+{
+	const struct cgroup_layout *layout = launch_get_cgroup_layout(NULL);
+	size_t n = 0;
+
+	for (size_t i = 0; i < layout->n_hierarchies; i++) {
+		char full[4 * PATH_SIZE];
+
+		snprintf(full, sizeof(full), "%s%s", layout->hierarchies[i].mount_point, cgroup);
+		n += access(full, F_OK) == 0;
+	}
+	return n;
+}
+
 /* systemd's form of path, where there is no systemd to ask (a host's setting of old). */
 static void a_systemd_path_becomes_directories(void **state)
 {
@@ -410,18 +487,42 @@ static void a_systemd_path_becomes_directories(void **state)
 
 	snprintf(path, sizeof(path), "%s:kata:c1", f->cgroup);
 	assert_int_equal(create_container(f, &o, NULL), 0);
+	snprintf(path, sizeof(path), "%s/kata/c1", f->cgroup);
+	assert_int_equal(count_directories(path), launch_get_cgroup_layout(NULL)->n_hierarchies);
 	assert_int_equal(start_container(f, "c1"), 0);
 	assert_int_equal(wait_process(f, "c1", ""), 6);
 	assert_int_equal(remove_container(f, "c1"), 0);
-	/* Its parents are nobody's, as others' are. */
-	snprintf(path, sizeof(path), "%s/kata", f->cgroup);
-	for (size_t i = 0; i < launch_get_cgroup_layout(NULL)->n_hierarchies; i++) {
+	assert_int_equal(count_directories(path), 0);
+}
+
+/* Parents that the agent has made go with the last container, others stay. */
+static void empty_parents_go_with_the_last_container(void **state)
+{
+	const struct cgroup_layout *layout = launch_get_cgroup_layout(NULL);
+	char first[2 * PATH_SIZE], second[2 * PATH_SIZE], parent[2 * PATH_SIZE];
+	struct container_options o = {
+		.id = "c1", .script = "exec sleep 1000", .cgroups_path = first};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < layout->n_hierarchies; i++) {
 		char full[4 * PATH_SIZE];
 
-		snprintf(full, sizeof(full), "%s%s",
-			launch_get_cgroup_layout(NULL)->hierarchies[i].mount_point, path);
-		assert_int_equal(rmdir(full), 0);
+		snprintf(full, sizeof(full), "%s%s", layout->hierarchies[i].mount_point, f->cgroup);
+		assert_int_equal(mkdir(full, 0755), 0);
 	}
+	snprintf(first, sizeof(first), "%s/pod/deep/c1", f->cgroup);
+	snprintf(second, sizeof(second), "%s/pod/c2", f->cgroup);
+	snprintf(parent, sizeof(parent), "%s/pod", f->cgroup);
+	assert_int_equal(create_container(f, &o, NULL), 0);
+	o = (struct container_options){.id = "c2", .script = "exit", .cgroups_path = second};
+	assert_int_equal(create_container(f, &o, NULL), 0);
+	assert_int_equal(remove_container(f, "c1"), 0);
+	snprintf(first, sizeof(first), "%s/pod/deep", f->cgroup);
+	assert_int_equal(count_directories(first), 0);
+	assert_int_equal(count_directories(parent), layout->n_hierarchies);
+	assert_int_equal(remove_container(f, "c2"), 0);
+	assert_int_equal(count_directories(parent), 0);
+	assert_int_equal(count_directories(f->cgroup), layout->n_hierarchies);
 }
 
 static void leave_only_v1(void)
@@ -452,12 +553,14 @@ int main(void)
 		agent_test(a_kill_does_not_wait_for_others),
 		agent_test(a_removal_breaks_off_what_is_under_way),
 		agent_test(limits_can_be_changed),
+		agent_test(device_rules_can_be_changed),
 		agent_test(statistics_tell_what_was_used),
 		agent_test(an_oom_event_names_its_container),
 		agent_test(the_event_comes_before_the_exit),
 		agent_test(an_event_is_not_lost_with_the_client_that_left),
 		agent_test(destroying_the_sandbox_releases_those_who_wait),
 		agent_test(a_systemd_path_becomes_directories),
+		agent_test(empty_parents_go_with_the_last_container),
 	};
 
 	fixture_require_namespace();

@@ -403,8 +403,14 @@ int launch_freeze_cgroup(const char *cgroup, bool freeze, struct err *err)
 	return no_cgroup(cgroup, err);
 }
 
-int launch_update_cgroup(const char *cgroup, const Grpc__LinuxResources *resources, struct err *err)
+int launch_remove_unit(const char *cgroup, struct err *err)
 {
-	(void)resources;
+	return no_cgroup(cgroup, err);
+}
+
+int launch_update_cgroup(
+	const char *cgroup, bool is_unit, const Grpc__LinuxResources *resources, struct err *err)
+{
+	(void)is_unit, (void)resources;
 	return no_cgroup(cgroup, err);
 }

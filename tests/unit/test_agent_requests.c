@@ -40,8 +40,11 @@ static void cgroup_paths_are_made_of_what_hosts_send(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		auto_free char *path = NULL;
 		struct err err = ERR_INIT;
+		bool is_unit = true;
 
-		assert_int_equal(cgroup_path_parse(rows[i].wanted, "c1", &path, &err), 0);
+		assert_int_equal(
+			cgroup_path_parse(rows[i].wanted, "c1", false, &path, &is_unit, &err), 0);
+		assert_false(is_unit);
 		assert_string_equal(path, rows[i].path);
 	}
 }
@@ -55,8 +58,10 @@ static void cgroup_paths_that_lead_elsewhere_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		auto_free char *path = NULL;
 		struct err err = ERR_INIT;
+		bool is_unit;
 
-		assert_int_equal(cgroup_path_parse(rows[i], "c1", &path, &err), -EINVAL);
+		assert_int_equal(
+			cgroup_path_parse(rows[i], "c1", false, &path, &is_unit, &err), -EINVAL);
 		assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
 		assert_null(path);
 	}
@@ -64,9 +69,10 @@ static void cgroup_paths_that_lead_elsewhere_are_refused(void **state)
 	for (size_t len = 256; len < sizeof(longest); len += 7000) {
 		auto_free char *path = NULL;
 		struct err err = ERR_INIT;
+		bool is_unit;
 
 		longest[len] = '\0';
-		assert_true(cgroup_path_parse(longest, "c1", &path, &err) < 0);
+		assert_true(cgroup_path_parse(longest, "c1", true, &path, &is_unit, &err) < 0);
 		longest[len] = 'a';
 	}
 	for (size_t i = 0; i < sizeof(longest); i += 2)
@@ -75,8 +81,57 @@ static void cgroup_paths_that_lead_elsewhere_are_refused(void **state)
 	{
 		auto_free char *path = NULL;
 		struct err err = ERR_INIT;
+		bool is_unit;
 
-		assert_int_equal(cgroup_path_parse(longest, "c1", &path, &err), -ENAMETOOLONG);
+		assert_int_equal(cgroup_path_parse(longest, "c1", true, &path, &is_unit, &err),
+			-ENAMETOOLONG);
+	}
+}
+
+static void systemd_paths_are_scopes_below_their_slices(void **state)
+{
+	static const struct {
+		const char *wanted, *path; /* NULL: refused */
+		bool is_directory;
+	} rows[] = {
+		{"system.slice:kata:abc", "/system.slice/kata-abc.scope", false},
+		{":cri-containerd:abc", "/system.slice/cri-containerd-abc.scope", false},
+		{"::", "/system.slice/kata_agent-c1.scope", false},
+		{"::abc", "/system.slice/abc.scope", false},
+		{"-.slice:k:x_1.y-z", "/k-x_1.y-z.scope", false},
+		{"a-b-c.slice:k:x", "/a.slice/a-b.slice/a-b-c.slice/k-x.scope", false},
+		{"kubepods.slice:k:..", "/kubepods.slice/k-...scope", false},
+		{"system:kata:abc", NULL, false},
+		{".slice:kata:abc", NULL, false},
+		{"-a.slice:kata:abc", NULL, false},
+		{"a-.slice:kata:abc", NULL, false},
+		{"a--b.slice:kata:abc", NULL, false},
+		{"system.slice:kata:", NULL, false},
+		{":kata:", NULL, false},
+		{"system.slice:kata:pod.slice", NULL, false},
+		{"/system.slice:kata:abc", "/system.slice/kata/abc", true},
+		{"system.slice:ka@ta:abc", "/system.slice/ka@ta/abc", true},
+		{"system.slice:kata:abc:", "/system.slice/kata/abc", true},
+		{"system.slice:kata", "/system.slice/kata", true},
+		{"", "/c1", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *path = NULL;
+		struct err err = ERR_INIT;
+		bool is_unit;
+		int r = cgroup_path_parse(rows[i].wanted, "c1", true, &path, &is_unit, &err);
+
+		if (!rows[i].path) {
+			assert_int_equal(r, -EINVAL);
+			assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
+			assert_null(path);
+			continue;
+		}
+		assert_int_equal(r, 0);
+		assert_string_equal(path, rows[i].path);
+		assert_int_equal(is_unit, !rows[i].is_directory);
 	}
 }
 
@@ -253,10 +308,11 @@ static void without_memory_nothing_is_left(void **state)
 		auto_free char *path = NULL;
 		struct err err = ERR_INIT;
 		struct map map = {0};
+		bool is_unit;
 		int r;
 
 		oom_arm(n);
-		r = cgroup_path_parse("a:b:c", "c1", &path, &err);
+		r = cgroup_path_parse("a.slice:b:c", "c1", n % 2, &path, &is_unit, &err);
 		if (r == 0)
 			r = storages_acquire(&map, list, 2, &nobody, &set, &err);
 		if (r == 0)
@@ -298,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cgroup_paths_are_made_of_what_hosts_send),
 		cmocka_unit_test(cgroup_paths_that_lead_elsewhere_are_refused),
+		cmocka_unit_test(systemd_paths_are_scopes_below_their_slices),
 		cmocka_unit_test(storages_are_checked_before_anything_is_done),
 		cmocka_unit_test(storages_count_their_users),
 		cmocka_unit_test(a_shared_storage_stays),

@@ -178,6 +178,35 @@ static void what_is_added_allows_everything(void **state)
 	device_spec_fini(&spec);
 }
 
+/* As an update brings them, when the request has gone. */
+static void later_rules_are_translated_too(void **state)
+{
+	static const struct row row = {{{"b", 8, 16}}, {{"b", 254, 0}}, {{"a", -1, -1}}, {{NULL}}};
+	static const struct numbers after[] = {{"b", 254, 0}, {"c", 8, 16}, {"b", 254, 0}};
+	struct device_rules rules;
+	struct device_spec spec;
+
+	(void)state;
+	fill(&row);
+	assert_int_equal(device_spec_apply(&in.set, &in.l, &spec, NULL), 0);
+	memset(in.updates, 0, sizeof(in.updates));
+	in.resources.n_devices = 0;
+	fill_rule(0, &(struct numbers){"b", 8, 16});
+	fill_rule(1, &(struct numbers){"c", 8, 16});
+	assert_int_equal(device_rules_translate(spec.map, spec.n_map, &in.resources, &rules), 0);
+	assert_int_equal(rules.resources.n_devices, ARRAY_SIZE(after));
+	for (size_t i = 0; i < ARRAY_SIZE(after); i++)
+		assert_numbers(rules.resources.devices[i]->type, rules.resources.devices[i]->major,
+			rules.resources.devices[i]->minor, &after[i]);
+	device_rules_fini(&rules);
+	/* None stay none. */
+	in.resources.n_devices = 0;
+	assert_int_equal(device_rules_translate(spec.map, spec.n_map, &in.resources, &rules), 0);
+	assert_int_equal(rules.resources.n_devices, 0);
+	device_rules_fini(&rules);
+	device_spec_fini(&spec);
+}
+
 static void one_device_does_not_become_two(void **state)
 {
 	static const struct row row = {
@@ -218,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_become_the_guests),
 		cmocka_unit_test(what_is_added_allows_everything),
+		cmocka_unit_test(later_rules_are_translated_too),
 		cmocka_unit_test(one_device_does_not_become_two),
 		cmocka_unit_test(no_memory_is_an_error),
 	};

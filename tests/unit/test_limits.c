@@ -28,7 +28,8 @@ static const char *const files[] = {"memory.max", "memory.low", "memory.swap.max
 	"memory.kmem.tcp.limit_in_bytes", "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us",
 	"cpu.rt_runtime_us", "cpu.rt_period_us", "blkio.weight", "blkio.weight_device",
 	"blkio.throttle.write_bps_device", "hugetlb.2MB.limit_in_bytes", "net_cls.classid",
-	"net_prio.ifpriomap"};
+	"net_prio.ifpriomap", "rdma.max", "memory.high", "cpu.idle", "cpu.max.burst",
+	"cpu.cfs_burst_us", "hugetlb.2MB.rsvd.max"};
 
 static int set_up(void **state)
 {
@@ -171,10 +172,10 @@ static void cpu_files(void **state)
 		const char *weight, *max;
 	} rows[] = {
 		{0, 0, 0, "", ""},
-		{1024, 0, 50000, "39", "50000 100000"},
+		{1024, 0, 50000, "39", "50000"},
 		{2, 20000, -1, "1", "max 20000"},
 		{0, 20000, 0, "", "max 20000"},
-		{0, 0, -1, "", "max 100000"},
+		{0, 0, -1, "", "max"},
 	};
 
 	(void)state;
@@ -194,6 +195,139 @@ static void cpu_files(void **state)
 		assert_file("cpuset.cpus", "0-3");
 		assert_file("cpuset.mems", "");
 	}
+}
+
+static void a_new_period_keeps_the_quota(void **state)
+{
+	(void)state;
+	reset();
+	resources.cpu = &cpu;
+	assert_int_equal(io_write_file(dir_fd, "cpu.max", "30000 100000"), 0);
+	cpu.period = 200000;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+	assert_file("cpu.max", "30000 200000");
+}
+
+static void burst_and_idleness(void **state)
+{
+	(void)state;
+	reset();
+	resources.cpu = &cpu;
+	cpu.has_burst = cpu.has_idle = 1;
+	cpu.burst = 20000;
+	cpu.quota = 40000;
+	cpu.idle = 1;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_CREATE, -1, NULL), 0);
+	assert_file("cpu.max.burst", "20000");
+	assert_file("cpu.idle", "1");
+	assert_file("cpu.max", "40000");
+	cpu.idle = 0;
+	cpu.shares = 1024;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+	assert_file("cpu.idle", "0");
+	assert_file("cpu.weight", "39");
+	assert_int_equal(unlinkat(dir_fd, "cpu.max.burst", 0), 0);
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), -ENOENT);
+}
+
+static void rdma_devices(void **state)
+{
+	Grpc__LinuxResources__RdmaEntry entry = GRPC__LINUX_RESOURCES__RDMA_ENTRY__INIT;
+	Grpc__LinuxResources__RdmaEntry *entries[] = {&entry};
+	Grpc__LinuxRdma rdma = GRPC__LINUX_RDMA__INIT;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	reset();
+	resources.n_rdma = 1;
+	resources.rdma = entries;
+	entry.key = message_text("mlx5_1");
+	entry.value = &rdma;
+	rdma.has_hcahandles = 1;
+	rdma.hcahandles = 3;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+	assert_file("rdma.max", "mlx5_1 hca_handle=3");
+	entry.key = message_text("mlx5_1 hca_object=9");
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, &err), -EINVAL);
+	assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
+}
+
+static void unified_files_are_written_by_name(void **state)
+{
+	static const struct {
+		const char *key, *value;
+		int r;
+	} rows[] = {
+		{"memory.high", "1048576", 0},
+		{"io.max", "8:0 rbps=5\n8:16 rbps=7", 0},
+		{"memory.nosuch", "1", -ENOENT},
+		{"", "1", -EINVAL},
+		{"memory", "1", -EINVAL},
+		{"../memory.high", "1", -EINVAL},
+		{"a/memory.high", "1", -EINVAL},
+		{"..", "1", -EINVAL},
+		{"cgroup.kill", "1", -EINVAL},
+		{"cgroup.procs", "1", -EINVAL},
+	};
+	Grpc__LinuxResources__UnifiedEntry entry = GRPC__LINUX_RESOURCES__UNIFIED_ENTRY__INIT;
+	Grpc__LinuxResources__UnifiedEntry *entries[] = {&entry};
+
+	(void)state;
+	reset();
+	resources.n_unified = 1;
+	resources.unified = entries;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+
+		entry.key = message_text(rows[i].key);
+		entry.value = message_text(rows[i].value);
+		assert_int_equal(
+			limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, &err), rows[i].r);
+		if (rows[i].r == -EINVAL)
+			assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
+		if (rows[i].r < 0)
+			assert_non_null(strstr(err.msg, rows[i].key));
+	}
+	assert_file("memory.high", "1048576");
+	/* Each line by itself: an ordinary file keeps the last. */
+	assert_file("io.max", "8:16 rbps=7");
+}
+
+static void a_limit_below_what_is_used_is_refused_if_asked_to(void **state)
+{
+	struct err err = ERR_INIT;
+
+	(void)state;
+	reset();
+	close(openat(dir_fd, "memory.current", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	assert_int_equal(io_write_file(dir_fd, "memory.current", "5000"), 0);
+	resources.memory = &memory;
+	memory.limit = 4999;
+	memory.checkbeforeupdate = 1;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, &err), -EBUSY);
+	assert_int_equal(err.status, WIRE_FAILED_PRECONDITION);
+	assert_file("memory.max", "");
+	memory.limit = 5000;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+	memory.limit = 4000;
+	memory.checkbeforeupdate = 0;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+	assert_file("memory.max", "4000");
+}
+
+static void swappiness_of_0_is_meant_if_it_is_there(void **state)
+{
+	(void)state;
+	reset();
+	resources.memory = &memory;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+	assert_file("memory.swappiness", "");
+	memory.has_swappiness = memory.has_disableoomkiller = 1;
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_CREATE, -1, NULL), 0);
+	assert_file("memory.swappiness", "0");
+	assert_file("memory.oom_control", "");
+	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, NULL), 0);
+	assert_file("memory.oom_control", "0");
 }
 
 static void pids_io_and_hugepages(void **state)
@@ -224,6 +358,7 @@ static void pids_io_and_hugepages(void **state)
 	assert_file("io.weight", "default 4950");
 	assert_file("io.max", "8:16 wbps=1000");
 	assert_file("hugetlb.2MB.max", "4194304");
+	assert_file("hugetlb.2MB.rsvd.max", "4194304");
 	huge.pagesize = message_text("../../x");
 	assert_int_equal(limits_apply(&cgroup, &resources, LIMITS_UPDATE, -1, &err), -EINVAL);
 	assert_int_equal(err.status, WIRE_INVALID_ARGUMENT);
@@ -403,6 +538,15 @@ int main(void)
 		cmocka_unit_test(shares_become_weights),
 		cmocka_unit_test_setup_teardown(memory_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cpu_files, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_new_period_keeps_the_quota, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(burst_and_idleness, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(rdma_devices, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			unified_files_are_written_by_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_limit_below_what_is_used_is_refused_if_asked_to, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			swappiness_of_0_is_meant_if_it_is_there, set_up_v1, tear_down),
 		cmocka_unit_test_setup_teardown(pids_io_and_hugepages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			devices_have_weights_of_their_own, set_up, tear_down),

@@ -125,8 +125,7 @@ static void what_the_protocol_cannot_carry_is_listed(void **state)
 	oci_spec_free(spec);
 	assert_string_equal(buf_str(&dropped),
 		"mounts[1].uidMappings, "
-		"linux.resources.memory.useHierarchy, linux.resources.cpu.burst, "
-		"linux.resources.cpu.idle, linux.resources.rdma, linux.resources.unified, "
+		"linux.resources.memory.useHierarchy, "
 		"linux.intelRdt.closID, linux.timeOffsets, domainname, vm");
 }
 
@@ -282,7 +281,8 @@ static void a_bundle_is_loaded_and_its_path_named_on_failure(void **state)
 
 static void resources_alone_are_read_too(void **state)
 {
-	static const char text[] = "{\"pids\":{\"limit\":7},\"unified\":{\"memory.high\":\"1\"}}";
+	static const char text[] = "{\"pids\":{\"limit\":7},\"unified\":{\"memory.high\":\"1\"},"
+				   "\"memory\":{\"useHierarchy\":true}}";
 	static const char wrong[] = "{\"cpu\":{\"shares\":-1}}";
 	auto_buf struct buf dropped = BUF_INIT;
 	Grpc__LinuxResources *r = NULL;
@@ -291,8 +291,10 @@ static void resources_alone_are_read_too(void **state)
 	(void)state;
 	assert_int_equal(oci_resources_parse(text, strlen(text), &r, &dropped, &err), 0);
 	assert_true(r->pids->has_limit && r->pids->limit == 7);
-	assert_null(r->memory);
-	assert_string_equal(buf_str(&dropped), "unified");
+	assert_null(r->cpu);
+	assert_int_equal(r->n_unified, 1);
+	assert_string_equal(r->unified[0]->key, "memory.high");
+	assert_string_equal(buf_str(&dropped), "memory.useHierarchy");
 	oci_resources_free(r);
 	r = NULL;
 	assert_int_equal(oci_resources_parse(wrong, strlen(wrong), &r, NULL, &err), -EINVAL);

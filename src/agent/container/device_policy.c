@@ -8,7 +8,9 @@
 #include <sys/sysmacros.h>
 
 #include "agent/container/devices.h"
+#include "base/clock.h"
 #include "base/io.h"
+#include "linux/cgroup_freezer.h"
 #include "linux/device_list.h"
 #include "wire/status.h"
 
@@ -31,6 +33,9 @@ static const struct {
 
 /* The disk a partition is on and itself, for "/": no more than these. */
 enum { GUEST_DISKS_MAX = 2 };
+
+/* How long v1 may take to stop a container's processes. */
+#define FREEZE_NS (5 * NS_PER_S)
 
 static int parse_access(const char *text, unsigned int *ret)
 {
@@ -173,32 +178,36 @@ static int attach_filter(const struct device_policy *policy, int unified_fd)
 	return r;
 }
 
-static int write_list(const struct device_policy *policy, int dir_fd)
+/* Between the old rules and the new ones there are none. */
+static int write_list(const struct device_policy *policy, const struct cgroup *cgroup, int dir_fd)
 {
 	struct device_list list = {.n_rules = 0};
-	int r = device_list_build(policy->rules, policy->n_rules, &list);
+	bool was_frozen = true, froze = false;
+	int r = device_list_build(policy->rules, policy->n_rules, &list), thawed = 0;
 
+	if (r == 0 && cgroup_is_frozen(cgroup, &was_frozen) == 0 && !was_frozen) {
+		r = cgroup_freeze(cgroup, clock_now_ns() + FREEZE_NS);
+		froze = r == 0;
+	}
 	if (r == 0)
 		r = device_list_write(&list, dir_fd);
+	if (froze)
+		thawed = cgroup_thaw(cgroup);
 	device_list_fini(&list);
-	return r;
+	return r < 0 ? r : thawed;
 }
 
-int device_policy_apply(const struct cgroup *cgroup, const Grpc__Linux *linux_spec, struct err *err)
+int device_policy_attach(
+	const struct device_policy *policy, const struct cgroup *cgroup, struct err *err)
 {
 	int unified_fd = cgroup_fd_of_unified(cgroup), list_fd, r;
-	struct device_policy policy = {.n_rules = 0};
 	bool unified;
 
-	r = device_policy_make(linux_spec, &policy, err);
-	if (r < 0)
-		return r;
 	list_fd = cgroup_fd_of(cgroup, CGROUP_DEVICES, &unified);
-	r = unified_fd >= 0 ? attach_filter(&policy, unified_fd) : -ENOENT;
+	r = unified_fd >= 0 ? attach_filter(policy, unified_fd) : -ENOENT;
 	/* Also on a hybrid machine whose kernel has no such programs. */
 	if (r < 0 && list_fd >= 0 && !unified)
-		r = write_list(&policy, list_fd);
-	device_policy_fini(&policy);
+		r = write_list(policy, cgroup, list_fd);
 	if (r == -ENOENT)
 		return err_set(err, ENOENT,
 			"the devices of the container cannot be limited: there is neither cgroup "
@@ -207,4 +216,15 @@ int device_policy_apply(const struct cgroup *cgroup, const Grpc__Linux *linux_sp
 		return err_set(err, ENOTSUP,
 			"the device rules of the container cannot be expressed in cgroup v1");
 	return r < 0 ? err_sys(err, -r, "limit the devices of the container") : 0;
+}
+
+int device_policy_apply(const struct cgroup *cgroup, const Grpc__Linux *linux_spec, struct err *err)
+{
+	struct device_policy policy = {.n_rules = 0};
+	int r = device_policy_make(linux_spec, &policy, err);
+
+	if (r == 0)
+		r = device_policy_attach(&policy, cgroup, err);
+	device_policy_fini(&policy);
+	return r;
 }

@@ -25,6 +25,10 @@ int device_policy_make(
 	const Grpc__Linux *linux_spec, struct device_policy *ret, struct err *err) must_check;
 void device_policy_fini(struct device_policy *policy);
 
-/* Makes it and attaches it to the cgroup. -ENOTSUP: see device_list.h. */
+/* Attaches it to the cgroup, in place of the one that this has attached before. Stops the cgroup's
+ * processes for a moment on v1. -ENOTSUP: see device_list.h. */
+int device_policy_attach(const struct device_policy *policy, const struct cgroup *cgroup,
+	struct err *err) must_check;
+/* Makes it and attaches it. */
 int device_policy_apply(
 	const struct cgroup *cgroup, const Grpc__Linux *linux_spec, struct err *err) must_check;

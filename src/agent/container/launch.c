@@ -34,7 +34,7 @@ struct watched {
 struct launch {
 	struct loop *loop;
 	enum launch_state state;
-	bool is_init;
+	bool is_init, is_unit;
 	bool made_cgroup;	     /* and it is ours to remove */
 	bool reported;		     /* done has been called: an init's cgroup is the caller's */
 	bool lost;		     /* a READY process has ended */
@@ -140,7 +140,7 @@ static void undo(struct launch *l)
 	source_set_deadline(l->timer, clock_now_ns() + 2 * LAUNCH_REMOVE_NS);
 	pid = fork();
 	if (pid == 0)
-		launch_undo_run(l->cgroup);
+		launch_undo_run(l->cgroup, l->is_unit);
 	l->undo.pidfd = pid < 0 ? -errno : process_open_pidfd(pid);
 	if (l->undo.pidfd < 0 || watch(l, &l->undo, on_undone) < 0) {
 		log_printf(LOG_WARN, "container", "%s: cgroup %s may be left behind",
@@ -490,6 +490,7 @@ int launch_start(struct loop *loop, const struct launch_request *request, launch
 	n_launches++;
 	*l = (struct launch){.loop = loop,
 		.is_init = request->is_init,
+		.is_unit = request->is_unit,
 		.sock_fd = -1,
 		.job.pidfd = -1,
 		.process.pidfd = -1,

@@ -62,6 +62,7 @@ struct launch_request {
 		*rootfs; /* absolute guest path, without links, of the root directory (init only) */
 	const char *cgroup; /* path in every hierarchy, e.g. "/kata/abc"; made for an init, which
 			     * has it for itself; NULL: the agent's own (tests) */
+	bool is_unit;	    /* that is the path of a scope of systemd's below its slices */
 	const char *bundle; /* for hooks (hooks.h), of an init; NULL: none */
 	const char *guest_hooks; /* the directory of the image's; NULL: none */
 	int64_t deadline_ns;	 /* CLOCK_MONOTONIC; INT64_MAX: none */
@@ -124,7 +125,9 @@ int launch_kill_cgroup(const char *cgroup, struct err *err) must_check;
 /* Stops all its processes, and waits for that (seconds at most, for a job; then they go on and it is
  * -ETIMEDOUT); or lets them go on, at once. */
 int launch_freeze_cgroup(const char *cgroup, bool freeze, struct err *err) must_check;
-/* Changes what is set in resources, but for device rules. May wait for memory to be given back: for
- * a job. */
-int launch_update_cgroup(
-	const char *cgroup, const Grpc__LinuxResources *resources, struct err *err) must_check;
+/* The same for a scope, which goes by itself too, when its last process has ended. */
+int launch_remove_unit(const char *cgroup, struct err *err) must_check;
+/* Changes what is set in resources; device rules, if there are any, are all that hold then. is_unit:
+ * systemd is told as well. May wait for memory to be given back: for a job. */
+int launch_update_cgroup(const char *cgroup, bool is_unit, const Grpc__LinuxResources *resources,
+	struct err *err) must_check;

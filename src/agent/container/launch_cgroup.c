@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The container cgroups by path: what the rest of the agent does with them. */
+#include "agent/container/device_policy.h"
 #include "agent/container/limits.h"
 #include "agent/container/setup.h"
 #include "linux/cgroup_freezer.h"
@@ -58,10 +59,31 @@ int launch_freeze_cgroup(const char *cgroup, bool freeze, struct err *err)
 	return 0;
 }
 
-int launch_update_cgroup(const char *cgroup, const Grpc__LinuxResources *resources, struct err *err)
+static int update(const struct cgroup *c, const char *path, bool is_unit,
+	const Grpc__LinuxResources *resources, struct err *err)
 {
+	int r = limits_apply(c, resources, LIMITS_UPDATE, -1, err);
+
+	return r < 0 || !is_unit ? r : launch_update_unit(path, c, resources, err);
+}
+
+int launch_update_cgroup(
+	const char *cgroup, bool is_unit, const Grpc__LinuxResources *resources, struct err *err)
+{
+	Grpc__LinuxResources changed = *resources;
+	Grpc__Linux linux_spec = GRPC__LINUX__INIT;
 	auto_cgroup struct cgroup c = {.layout = NULL};
+	struct device_policy policy = {.n_rules = 0};
 	int r = launch_open_cgroup(cgroup, &c, err);
 
-	return r < 0 ? r : limits_apply(&c, resources, LIMITS_UPDATE, -1, err);
+	linux_spec.resources = &changed;
+	/* Refused before anything is changed. */
+	if (r == 0 && resources->n_devices > 0)
+		r = device_policy_make(&linux_spec, &policy, err);
+	if (r == 0)
+		r = update(&c, cgroup, is_unit, resources, err);
+	if (r == 0 && resources->n_devices > 0)
+		r = device_policy_attach(&policy, &c, err);
+	device_policy_fini(&policy);
+	return r;
 }

@@ -47,7 +47,7 @@ static int arrange_fds(struct setup *setup, struct err *err)
 	return r < 0 ? err_sys(err, -r, "arrange file descriptors") : 0;
 }
 
-static int make_cgroup(struct setup *setup, const struct cgroup_layout *layout, struct err *err)
+static int make_directory(struct setup *setup, const struct cgroup_layout *layout, struct err *err)
 {
 	int r = report_send(setup->sock_fd, REPORT_CGROUP, 1, NULL, 0);
 
@@ -56,10 +56,16 @@ static int make_cgroup(struct setup *setup, const struct cgroup_layout *layout, 
 	r = cgroup_create(layout, setup->request.cgroup, &setup->cgroup, err);
 	if (r == -EEXIST)
 		(void)!report_send(setup->sock_fd, REPORT_CGROUP, 0, NULL, 0);
-	if (r < 0)
-		return r;
-	r = limits_apply(&setup->cgroup, setup->request.spec->linux->resources, LIMITS_CREATE,
-		setup->sock_fd, err);
+	return r < 0 ? r
+		     : limits_apply(&setup->cgroup, setup->request.spec->linux->resources,
+			       LIMITS_CREATE, setup->sock_fd, err);
+}
+
+static int make_cgroup(struct setup *setup, const struct cgroup_layout *layout, struct err *err)
+{
+	int r = setup->request.is_unit ? launch_make_unit(setup, layout, err)
+				       : make_directory(setup, layout, err);
+
 	if (r == 0)
 		r = device_policy_apply(&setup->cgroup, setup->request.spec->linux, err);
 	return r == 0 && setup->has_userns
@@ -202,7 +208,8 @@ static int clone_process(struct setup *setup, struct err *err)
 		return r;
 	setup->born_in_cgroup = unified_fd >= 0;
 	pid = process_clone(flags | CLONE_PARENT, unified_fd);
-	if (pid < 0 && pid != -ENOMEM && pid != -EAGAIN && unified_fd >= 0) {
+	if (pid < 0 && pid != -ENOMEM && pid != -EAGAIN && unified_fd >= 0 &&
+		!setup->request.is_unit) {
 		/* An older kernel, or a cgroup that takes nobody by birth: the process moves
 		 * itself, as it does into those of v1. */
 		setup->born_in_cgroup = false;
@@ -244,17 +251,22 @@ void launch_job_run(const struct launch_request *request, int sock_fd)
 	if (r == 0)
 		r = clone_process(&setup, &err);
 	if (r == 0)
+		r = launch_settle_unit(&setup, &err);
+	if (r == 0)
 		r = launch_serve_process(&setup, &err);
 	if (r < 0)
 		(void)report_send_failure(sock_fd, &err);
 	_exit(r < 0 ? 1 : 0);
 }
 
-void launch_undo_run(const char *cgroup)
+void launch_undo_run(const char *cgroup, bool is_unit)
 {
+	int r;
+
 	log_set_fd(-1);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	loop_restore_signals();
 	(void)!process_keep_fds(NULL, 0);
-	_exit(launch_remove_cgroup(cgroup, NULL) < 0 ? 1 : 0);
+	r = is_unit ? launch_remove_unit(cgroup, NULL) : launch_remove_cgroup(cgroup, NULL);
+	_exit(r < 0 ? 1 : 0);
 }

@@ -2,8 +2,10 @@
 #include "agent/container/limits.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/container/limits_place.h"
 #include "agent/container/report.h"
@@ -49,103 +51,6 @@ int limits_put_number(const struct limits_place *p, const char *file, int64_t va
 	return limits_put(p, file, text);
 }
 
-uint64_t limits_cpu_weight(uint64_t shares)
-{
-	if (shares < 2)
-		shares = 2;
-	if (shares > 262144)
-		shares = 262144;
-	return 1 + ((shares - 2) * 9999) / 262142;
-}
-
-static int put_cpu_v2(const struct limits_place *p, const Grpc__LinuxCPU *c)
-{
-	char text[LIMITS_TEXT_SIZE], quota[24] = "max";
-	int r = 0;
-
-	if (c->shares > 0) {
-		snprintf(text, sizeof(text), "%" PRIu64, limits_cpu_weight(c->shares));
-		r = limits_put(p, "cpu.weight", text);
-	}
-	if (r < 0 || (c->quota == 0 && c->period == 0))
-		return r;
-	if (c->quota > 0)
-		snprintf(quota, sizeof(quota), "%" PRId64, c->quota);
-	snprintf(
-		text, sizeof(text), "%s %" PRIu64, quota, c->period ? c->period : UINT64_C(100000));
-	return limits_put(p, "cpu.max", text);
-}
-
-static int put_period(const struct limits_place *p, const char *file, uint64_t period)
-{
-	char text[LIMITS_TEXT_SIZE];
-
-	if (period == 0)
-		return 0;
-	snprintf(text, sizeof(text), "%" PRIu64, period);
-	return limits_put(p, file, text);
-}
-
-/* Period and quota are two files, and the kernel checks each against what the other still says: one
- * of the two orders works. */
-static int put_bandwidth_v1(const struct limits_place *p, const Grpc__LinuxCPU *c)
-{
-	struct limits_target quiet = *p->target;
-	struct limits_place first = *p;
-	int r;
-
-	quiet.err = NULL;
-	first.target = &quiet;
-	r = put_period(&first, "cpu.cfs_period_us", c->period);
-	if (r == 0)
-		return limits_put_number(p, "cpu.cfs_quota_us", c->quota);
-	r = limits_put_number(p, "cpu.cfs_quota_us", c->quota);
-	return r < 0 ? r : put_period(p, "cpu.cfs_period_us", c->period);
-}
-
-static int put_cpu_v1(const struct limits_place *p, const Grpc__LinuxCPU *c)
-{
-	int r = put_period(p, "cpu.shares", c->shares);
-
-	if (r == 0)
-		r = put_bandwidth_v1(p, c);
-	if (r == 0)
-		r = put_period(p, "cpu.rt_period_us", c->realtimeperiod);
-	return r < 0 ? r : limits_put_number(p, "cpu.rt_runtime_us", c->realtimeruntime);
-}
-
-static int put_cpuset(const struct limits_target *t, const Grpc__LinuxCPU *c)
-{
-	struct limits_place p = limits_find(t, CGROUP_CPUSET);
-	struct limits_target quiet = *t;
-	int r = 0;
-
-	if (c->cpus && *c->cpus && t->use == LIMITS_CREATE) {
-		quiet.err = NULL;
-		p.target = &quiet;
-		r = limits_put(&p, "cpuset.cpus", c->cpus);
-		/* They are the host's numbers; a guest may have fewer. */
-		if (r < 0)
-			report_log(t->report_fd, LOG_WARN, "cpuset.cpus \"%.64s\": %s", c->cpus,
-				strerror(-r));
-		p.target = t;
-		r = 0;
-	} else if (c->cpus && *c->cpus) {
-		r = limits_put(&p, "cpuset.cpus", c->cpus);
-	}
-	if (r == 0 && c->mems && *c->mems)
-		r = limits_put(&p, "cpuset.mems", c->mems);
-	return r;
-}
-
-static int put_cpu(const struct limits_target *t, const Grpc__LinuxCPU *c)
-{
-	struct limits_place p = limits_find(t, CGROUP_CPU);
-	int r = p.unified ? put_cpu_v2(&p, c) : put_cpu_v1(&p, c);
-
-	return r < 0 ? r : put_cpuset(t, c);
-}
-
 /* "2MB", "1GB": becomes part of a file name. */
 static bool is_page_size(const char *s)
 {
@@ -159,6 +64,7 @@ static int put_hugepages(const struct limits_target *t, const Grpc__LinuxHugepag
 {
 	struct limits_place p = limits_find(t, CGROUP_HUGETLB);
 	char file[48], text[LIMITS_TEXT_SIZE];
+	int r;
 
 	if (!h->pagesize || !is_page_size(h->pagesize))
 		return err_status(t->err, EINVAL, WIRE_INVALID_ARGUMENT, "huge page size \"%.32s\"",
@@ -166,6 +72,14 @@ static int put_hugepages(const struct limits_target *t, const Grpc__LinuxHugepag
 	snprintf(file, sizeof(file), "hugetlb.%s.%s", h->pagesize,
 		p.unified ? "max" : "limit_in_bytes");
 	snprintf(text, sizeof(text), "%" PRIu64, h->limit);
+	r = limits_put(&p, file, text);
+	if (r < 0)
+		return r;
+	/* What a mapping reserves and does not use yet; kernels before 5.7 do not count it. */
+	snprintf(file, sizeof(file), "hugetlb.%s.rsvd.%s", h->pagesize,
+		p.unified ? "max" : "limit_in_bytes");
+	if (p.fd < 0 || faccessat(p.fd, file, F_OK, 0) < 0)
+		return 0;
 	return limits_put(&p, file, text);
 }
 
@@ -189,6 +103,78 @@ static int put_network(const struct limits_target *t, const Grpc__LinuxNetwork *
 	return r;
 }
 
+static int put_rdma(const struct limits_target *t, const Grpc__LinuxResources__RdmaEntry *e)
+{
+	struct limits_place p = limits_find(t, CGROUP_RDMA);
+	const Grpc__LinuxRdma *rdma = e->value;
+	const char *device = e->key ? e->key : "";
+	char text[LIMITS_TEXT_SIZE + NAME_MAX], number[16];
+	struct {
+		const char *key;
+		bool is_set;
+		uint32_t value;
+	} fields[] = {
+		{"hca_handle", rdma && rdma->has_hcahandles, rdma ? rdma->hcahandles : 0},
+		{"hca_object", rdma && rdma->has_hcaobjects, rdma ? rdma->hcaobjects : 0},
+	};
+	int r = 0;
+
+	if (!*device || strlen(device) > NAME_MAX || device[strcspn(device, " \t\n/")])
+		return err_status(t->err, EINVAL, WIRE_INVALID_ARGUMENT,
+			"\"%.64s\" is not the name of an RDMA device", device);
+	for (size_t i = 0; i < ARRAY_SIZE(fields) && r == 0; i++) {
+		if (!fields[i].is_set)
+			continue;
+		snprintf(number, sizeof(number), "%" PRIu32, fields[i].value);
+		snprintf(text, sizeof(text), "%s %s=%s", device, fields[i].key, number);
+		r = limits_put(&p, "rdma.max", text);
+	}
+	return r;
+}
+
+/* A file of the cgroup by its own name: a controller's. Those of the cgroup itself ("cgroup.kill") are the
+ * agent's. */
+static bool is_unified_name(const char *name)
+{
+	return strlen(name) <= NAME_MAX && *name != '.' && strchr(name, '.') &&
+	       !strchr(name, '/') && strncmp(name, "cgroup.", strlen("cgroup.")) != 0;
+}
+
+/* Files like io.max take one line at a time. */
+static int put_unified(const struct limits_target *t, const Grpc__LinuxResources__UnifiedEntry *e)
+{
+	const char *name = e->key ? e->key : "", *at = e->value ? e->value : "";
+	int fd = cgroup_fd_of_unified(t->cgroup), r = 0;
+
+	if (!is_unified_name(name))
+		return err_status(t->err, EINVAL, WIRE_INVALID_ARGUMENT,
+			"unified: \"%.64s\" is not the name of a controller's file", name);
+	if (fd < 0)
+		return err_set(t->err, ENOENT, "unified: %s: there is no cgroup v2", name);
+	do {
+		auto_free char *line = strndup(at, strcspn(at, "\n"));
+
+		if (!line)
+			return err_sys(t->err, ENOMEM, "unified: %s", name);
+		r = io_write_file(fd, name, line);
+		at += strlen(line);
+		at += *at == '\n';
+	} while (r == 0 && *at);
+	return r < 0 ? err_sys(t->err, -r, "unified: write to %s", name) : 0;
+}
+
+/* What only our own hosts send, and what says how a file is to be written: last. */
+static int put_named(const struct limits_target *t, const Grpc__LinuxResources *resources)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < resources->n_rdma && r == 0; i++)
+		r = put_rdma(t, resources->rdma[i]);
+	for (size_t i = 0; i < resources->n_unified && r == 0; i++)
+		r = put_unified(t, resources->unified[i]);
+	return r;
+}
+
 int limits_apply(const struct cgroup *cgroup, const Grpc__LinuxResources *resources,
 	enum limits_use use, int report_fd, struct err *err)
 {
@@ -201,7 +187,7 @@ int limits_apply(const struct cgroup *cgroup, const Grpc__LinuxResources *resour
 	if (resources->memory)
 		r = limits_put_memory(&t, resources->memory);
 	if (r == 0 && resources->cpu)
-		r = put_cpu(&t, resources->cpu);
+		r = limits_put_cpu(&t, resources->cpu);
 	if (r == 0 && resources->pids)
 		r = limits_put_number(&pids, "pids.max", resources->pids->limit);
 	if (r == 0 && resources->blockio)
@@ -210,5 +196,5 @@ int limits_apply(const struct cgroup *cgroup, const Grpc__LinuxResources *resour
 		r = put_hugepages(&t, resources->hugepagelimits[i]);
 	if (r == 0 && resources->network)
 		r = put_network(&t, resources->network);
-	return r;
+	return r < 0 ? r : put_named(&t, resources);
 }

@@ -31,10 +31,20 @@ static int put_throttle(const struct limits_place *p, const struct throttle *t)
 	return r;
 }
 
+static unsigned int clamp_weight(uint32_t weight)
+{
+	return weight < 10 ? 10 : weight > 1000 ? 1000 : weight;
+}
+
+uint64_t limits_io_weight(uint32_t weight)
+{
+	return 1 + (clamp_weight(weight) - 10) * UINT64_C(9999) / 990;
+}
+
 /* BFQ takes OCI's scale of 10 to 1000, v2's io.weight 1 to 10000. device: "8:16"; NULL: all. */
 static int put_weight(const struct limits_place *p, const char *device, uint32_t weight)
 {
-	unsigned int w = weight < 10 ? 10 : weight > 1000 ? 1000 : weight;
+	unsigned int w = clamp_weight(weight);
 	const char *bfq = p->unified ? "io.bfq.weight"
 			  : device   ? "blkio.bfq.weight_device"
 				     : "blkio.bfq.weight";
@@ -45,8 +55,8 @@ static int put_weight(const struct limits_place *p, const char *device, uint32_t
 		return 0;
 	if (!p->unified)
 		return limits_put(p, device ? "blkio.weight_device" : "blkio.weight", text);
-	snprintf(text, sizeof(text), "%s %u", device ? device : "default",
-		1 + (w - 10) * 9999 / 990);
+	snprintf(text, sizeof(text), "%s %" PRIu64, device ? device : "default",
+		limits_io_weight(weight));
 	return limits_put(p, "io.weight", text);
 }
 

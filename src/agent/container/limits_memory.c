@@ -82,6 +82,24 @@ static int put_limits_v1(const struct limits_place *p, const Grpc__LinuxMemory *
 	return r < 0 ? r : put_swap(p, memsw_file, text, swap);
 }
 
+static int put_swappiness(const struct limits_place *p, const Grpc__LinuxMemory *m)
+{
+	char text[LIMITS_TEXT_SIZE];
+
+	if (!m->has_swappiness && m->swappiness == 0)
+		return 0;
+	snprintf(text, sizeof(text), "%" PRIu64, m->swappiness);
+	return limits_put(p, "memory.swappiness", text);
+}
+
+/* A new cgroup has one. */
+static int put_oom_control(const struct limits_place *p, const Grpc__LinuxMemory *m)
+{
+	if (!m->disableoomkiller && !(m->has_disableoomkiller && p->target->use == LIMITS_UPDATE))
+		return 0;
+	return limits_put(p, "memory.oom_control", m->disableoomkiller ? "1" : "0");
+}
+
 static int put_v1(const struct limits_place *p, const Grpc__LinuxMemory *m, int64_t swap)
 {
 	int r = put_limits_v1(p, m, swap);
@@ -94,19 +112,43 @@ static int put_v1(const struct limits_place *p, const Grpc__LinuxMemory *m, int6
 		return err_status(p->target->err, EINVAL, WIRE_INVALID_ARGUMENT,
 			"memory swappiness %" PRIu64 " is not in 0 to 100", m->swappiness);
 	if (r == 0)
-		r = limits_put_number(p, "memory.swappiness", (int64_t)m->swappiness);
-	return r < 0 || !m->disableoomkiller ? r : limits_put(p, "memory.oom_control", "1");
+		r = put_swappiness(p, m);
+	return r < 0 ? r : put_oom_control(p, m);
+}
+
+int limits_refuse_swap(const Grpc__LinuxMemory *m, struct err *err)
+{
+	return err_status(err, EINVAL, WIRE_INVALID_ARGUMENT,
+		"memory and swap together cannot be limited to %" PRId64
+		" with a memory limit of %" PRId64,
+		m->swap, m->limit);
+}
+
+/* v2 would kill for a limit that is below what is used, v1 refuses it. */
+static int check_usage(const struct limits_place *p, const Grpc__LinuxMemory *m, struct err *err)
+{
+	auto_buf struct buf b = BUF_INIT;
+	int64_t now;
+
+	if (m->limit <= 0 || p->fd < 0 ||
+		io_read_file(p->fd, p->unified ? "memory.current" : "memory.usage_in_bytes", 64,
+			&b) < 0 ||
+		sscanf(buf_str(&b), "%" SCNd64, &now) != 1 || now <= m->limit)
+		return 0;
+	return err_status(err, EBUSY, WIRE_FAILED_PRECONDITION,
+		"memory cannot be limited to %" PRId64 ": %" PRId64 " are in use", m->limit, now);
 }
 
 int limits_put_memory(const struct limits_target *t, const Grpc__LinuxMemory *m)
 {
 	struct limits_place p = limits_find(t, CGROUP_MEMORY);
 	int64_t swap;
+	int r;
 
 	if (limits_swap(m->limit, m->swap, &swap) < 0)
-		return err_status(t->err, EINVAL, WIRE_INVALID_ARGUMENT,
-			"memory and swap together cannot be limited to %" PRId64
-			" with a memory limit of %" PRId64,
-			m->swap, m->limit);
+		return limits_refuse_swap(m, t->err);
+	r = t->use == LIMITS_UPDATE && m->checkbeforeupdate ? check_usage(&p, m, t->err) : 0;
+	if (r < 0)
+		return r;
 	return p.unified ? put_v2(&p, m, swap) : put_v1(&p, m, swap);
 }

@@ -25,5 +25,6 @@ int limits_put_number(const struct limits_place *p, const char *file, int64_t va
 
 enum { LIMITS_TEXT_SIZE = 96 };
 
+int limits_put_cpu(const struct limits_target *t, const Grpc__LinuxCPU *c) must_check;
 int limits_put_memory(const struct limits_target *t, const Grpc__LinuxMemory *m) must_check;
 int limits_put_io(const struct limits_target *t, const Grpc__LinuxBlockIO *io) must_check;

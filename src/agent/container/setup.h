@@ -18,6 +18,7 @@ struct setup {
 	int console_fd;		       /* a detached mount of the terminal, -1: none */
 	int job_fd, process_fd;	       /* between the two (launch_hooks.c); -1: not needed */
 	pid_t pid;		       /* in the job: the process */
+	pid_t placeholder;	       /* in the job: keeps a scope (launch_unit.c); 0: none */
 	bool has_userns;	       /* the container: one is made, or entered by an exec */
 	int home_fds[LAUNCH_NS_COUNT]; /* in the job: the agent's namespaces that it has left */
 	int *outside_fds;	       /* mounts that the job has made; NULL: none */
@@ -44,8 +45,16 @@ int launch_await_hooks(struct setup *setup, struct err *err) must_check;
 /* In the process: the hooks that it runs itself. */
 int launch_run_own_hooks(
 	const struct setup *setup, enum hooks_kind kind, struct err *err) must_check;
+/* In the job, for a cgroup that is a scope of systemd's: makes and limits it; when the process has been
+ * cloned into it, leaves it to that. */
+int launch_make_unit(
+	struct setup *setup, const struct cgroup_layout *layout, struct err *err) must_check;
+int launch_settle_unit(struct setup *setup, struct err *err) must_check;
+/* In a job: tells systemd of limits that the cgroup has got. */
+int launch_update_unit(const char *cgroup, const struct cgroup *c,
+	const Grpc__LinuxResources *resources, struct err *err) must_check;
 /* In a job that cleans up after a failed init. */
-_Noreturn void launch_undo_run(const char *cgroup);
+_Noreturn void launch_undo_run(const char *cgroup, bool is_unit);
 
 /* How long the processes of a killed cgroup have for ending. */
 #define LAUNCH_REMOVE_NS (10 * NS_PER_S)

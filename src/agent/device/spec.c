@@ -19,8 +19,8 @@ void device_spec_fini(struct device_spec *s)
 {
 	free(s->devices);
 	free(s->device_list);
-	free(s->rules);
-	free(s->rule_list);
+	device_rules_fini(&s->rules);
+	free(s->map);
 	*s = (struct device_spec){.devices = NULL};
 }
 
@@ -101,65 +101,101 @@ static int put_devices(
 	return 0;
 }
 
-static void set_rule(Grpc__LinuxDeviceCgroup *rule, const struct device_found *guest)
+void device_rules_fini(struct device_rules *rules)
 {
-	rule->type = guest->type == 'b' ? type_block : type_char;
+	free(rules->rules);
+	free(rules->list);
+	*rules = (struct device_rules){.rules = NULL};
+}
+
+static void set_rule(Grpc__LinuxDeviceCgroup *rule, const struct device_number *guest)
+{
+	rule->type = guest->is_block ? type_block : type_char;
 	rule->has_major = rule->has_minor = 1;
 	rule->major = guest->major;
 	rule->minor = guest->minor;
 }
 
-static bool is_rule_of(const Grpc__LinuxDeviceCgroup *rule, const Grpc__LinuxDevice *d)
+static bool is_rule_of(const Grpc__LinuxDeviceCgroup *rule, const struct device_number *host)
 {
 	const char *type = rpc_str(rule->type);
 
 	return (strcmp(type, "b") == 0 || strcmp(type, "c") == 0) &&
-	       is_block(type) == is_block(d->type) && rule->has_major && rule->has_minor &&
-	       rule->major == d->major && rule->minor == d->minor;
+	       is_block(type) == host->is_block && rule->has_major && rule->has_minor &&
+	       rule->major == host->major && rule->minor == host->minor;
 }
 
-static void put_rule(const struct change *changes, size_t n, const Grpc__LinuxDeviceCgroup *rule,
-	Grpc__LinuxDeviceCgroup *to)
+static void put_rule(const struct device_renumbering *map, size_t n,
+	const Grpc__LinuxDeviceCgroup *rule, Grpc__LinuxDeviceCgroup *to)
 {
 	*to = *rule;
 	for (size_t i = 0; i < n; i++)
-		if (is_rule_of(rule, changes[i].host)) {
-			set_rule(to, changes[i].guest);
+		if (is_rule_of(rule, &map[i].host)) {
+			set_rule(to, &map[i].guest);
 			return;
 		}
 }
 
-/*
- * And each device is allowed. Without rules the devices that are listed are what a container may
- * use (container/device_policy.h): then there is nothing to add.
- */
-static int put_rules(const struct change *changes, size_t n, Grpc__Linux *l, struct device_spec *s)
+int device_rules_translate(const struct device_renumbering *map, size_t n,
+	const Grpc__LinuxResources *from, struct device_rules *ret)
 {
-	size_t n_rules = l->resources ? l->resources->n_devices : 0;
+	size_t n_rules = from->n_devices;
+	struct device_rules rules = {.resources = *from};
 
-	if (n_rules == 0)
-		return 0;
-	s->rules = calloc(n_rules + n, sizeof(*s->rules));
-	s->rule_list = calloc(n_rules + n, sizeof(*s->rule_list));
-	if (!s->rules || !s->rule_list)
-		return -ENOMEM;
-	for (size_t i = 0; i < n_rules; i++)
-		put_rule(changes, n, l->resources->devices[i], &s->rules[i]);
-	for (size_t i = 0; i < n; i++) {
-		Grpc__LinuxDeviceCgroup *rule = &s->rules[n_rules + i];
+	if (n_rules > 0) {
+		rules.rules = calloc(n_rules + n, sizeof(*rules.rules));
+		rules.list = calloc(n_rules + n, sizeof(*rules.list));
+		if (!rules.rules || !rules.list) {
+			device_rules_fini(&rules);
+			return -ENOMEM;
+		}
+		for (size_t i = 0; i < n_rules; i++)
+			put_rule(map, n, from->devices[i], &rules.rules[i]);
+		for (size_t i = 0; i < n; i++) {
+			Grpc__LinuxDeviceCgroup *rule = &rules.rules[n_rules + i];
 
-		*rule = (Grpc__LinuxDeviceCgroup)GRPC__LINUX_DEVICE_CGROUP__INIT;
-		rule->has_allow = rule->allow = 1;
-		rule->access = access_all;
-		set_rule(rule, changes[i].guest);
+			*rule = (Grpc__LinuxDeviceCgroup)GRPC__LINUX_DEVICE_CGROUP__INIT;
+			rule->has_allow = rule->allow = 1;
+			rule->access = access_all;
+			set_rule(rule, &map[i].guest);
+		}
+		for (size_t i = 0; i < n_rules + n; i++)
+			rules.list[i] = &rules.rules[i];
+		rules.resources.devices = rules.list;
+		rules.resources.n_devices = n_rules + n;
 	}
-	for (size_t i = 0; i < n_rules + n; i++)
-		s->rule_list[i] = &s->rules[i];
-	s->resources = *l->resources;
-	s->resources.devices = s->rule_list;
-	s->resources.n_devices = n_rules + n;
-	l->resources = &s->resources;
+	*ret = rules;
 	return 0;
+}
+
+static int put_map(const struct change *changes, size_t n, struct device_spec *s)
+{
+	s->map = calloc(n, sizeof(*s->map));
+	if (!s->map)
+		return -ENOMEM;
+	s->n_map = n;
+	for (size_t i = 0; i < n; i++) {
+		const Grpc__LinuxDevice *host = changes[i].host;
+		const struct device_found *guest = changes[i].guest;
+
+		s->map[i].host =
+			(struct device_number){is_block(host->type), host->major, host->minor};
+		s->map[i].guest =
+			(struct device_number){guest->type == 'b', guest->major, guest->minor};
+	}
+	return 0;
+}
+
+static int put_rules(Grpc__Linux *l, struct device_spec *s)
+{
+	int r;
+
+	if (!l->resources)
+		return 0;
+	r = device_rules_translate(s->map, s->n_map, l->resources, &s->rules);
+	if (r == 0)
+		l->resources = &s->rules.resources;
+	return r;
 }
 
 int device_spec_apply(
@@ -178,6 +214,8 @@ int device_spec_apply(
 		return r;
 	r = put_devices(changes, set->n_updates, l, ret);
 	if (r == 0)
-		r = put_rules(changes, set->n_updates, l, ret);
+		r = put_map(changes, set->n_updates, ret);
+	if (r == 0)
+		r = put_rules(l, ret);
 	return r < 0 ? err_sys(err, -r, "devices") : 0;
 }
