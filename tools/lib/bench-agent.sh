@@ -62,7 +62,37 @@ measure_agent_memory() {
 	show "agent with 50 execs, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB "their children not counted"
 	agent_ctl -c "SignalProcess cid=one signal=kill" -c "WaitProcess cid=one" -c "RemoveContainer cid=one"
 	show "agent after them, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB
+	measure_hundred_containers
 	stop_agent
+}
+
+# One after another, and then all at once.
+measure_hundred_containers() {
+	local n
+	local -a calls=() starts=() ends=()
+	for n in {1..100}; do
+		starts+=(-c "CreateContainer cid=h$n" -c "StartContainer cid=h$n")
+		ends+=(-c "SignalProcess cid=h$n signal=kill" -c "WaitProcess cid=h$n" -c "RemoveContainer cid=h$n")
+		calls+=("${starts[@]: -4}" "${ends[@]: -6}")
+	done
+	agent_ctl "${calls[@]}"
+	show "agent after 100 containers, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB "one after another; goal: < 100"
+	agent_ctl "${starts[@]}"
+	show "agent with 100 containers, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB
+	agent_ctl "${ends[@]}"
+	show "agent after 100 at once, RssAnon" "$(rss_anon_kib "$agent_pid")" KiB
+}
+
+# As a program, on this machine: an address, a log and a loop, and no guest to set up.
+measure_agent_start() {
+	local cpu_ms wall_ms
+	local -a cpu=() wall=()
+	while read -r cpu_ms wall_ms; do
+		cpu+=("$cpu_ms")
+		wall+=("$wall_ms")
+	done < <("$build/host/tests/bench/bench_agent_start" "$build/guest/kata-agent.stripped" "$((bench_runs * 4))")
+	show_runs "agent, execve to the first Check, processor" ms "getrusage; goal: < 5" "${cpu[@]}"
+	show_runs "agent, execve to the first Check, time" ms "seen by its client" "${wall[@]}"
 }
 
 # MB/s of 100 MiB, read as the shim does: 64 KiB at a time, one request after the other.
