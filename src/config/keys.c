@@ -108,7 +108,7 @@ static const struct key runtime_keys[] = {
 		.meaning = "Directory of the files that describe directly attached networks."},
 	{"sandbox_cgroup_only", KEY_IDLE, IN_BOOL(runtime.sandbox_cgroup_only), OVERRIDABLE,
 		.meaning = "All of a pod's processes are in its own control group."},
-	{"static_sandbox_resource_mgmt", KEY_IDLE, IN_BOOL(runtime.static_sandbox_resource_mgmt),
+	{"static_sandbox_resource_mgmt", KEY_USED, IN_BOOL(runtime.static_sandbox_resource_mgmt),
 		.meaning = "A VM has all of its CPUs and memory from the start."},
 	{"enable_vcpus_pinning", KEY_WARNED, IN_BOOL(runtime.enable_vcpus_pinning), OVERRIDABLE,
 		.meaning = "Each virtual CPU has a CPU of its own."},

@@ -62,6 +62,10 @@ struct hypervisor_vhost_user_blk;
 struct hypervisor_vfio;
 struct hypervisor_capacity;
 
+/* Of resize.h. */
+typedef void hypervisor_resized_fn(void *data, uint64_t n, const struct err *err);
+struct hypervisor_size;
+
 struct hypervisor_ops {
 	void (*free)(struct hypervisor *hv);
 	int (*start)(struct hypervisor *hv, int64_t deadline_ns, hypervisor_done_fn *done,
@@ -87,6 +91,13 @@ struct hypervisor_ops {
 	int (*remove_device)(struct hypervisor *hv, const char *id, hypervisor_done_fn *done,
 		void *data, struct err *err);
 	void (*get_capacity)(const struct hypervisor *hv, struct hypervisor_capacity *ret);
+
+	/* Of resize.h. NULL: a machine of fixed size. */
+	int (*resize_vcpus)(struct hypervisor *hv, uint32_t n, hypervisor_resized_fn *done,
+		void *data, struct err *err);
+	int (*resize_memory)(struct hypervisor *hv, uint64_t mib, hypervisor_resized_fn *done,
+		void *data, struct err *err);
+	void (*get_size)(const struct hypervisor *hv, struct hypervisor_size *ret);
 };
 
 struct hypervisor {

@@ -15,6 +15,19 @@ static const char base[] =
 static const char quick[] = "tsc=reliable no_timer_check noreplace-smp cryptomgr.notests "
 			    "rcupdate.rcu_expedited=1";
 
+/* Memory that is plugged in is used at once: as much of it as may be is kept free of what cannot be moved,
+ * so that it can be taken out again. */
+static const char memory[] =
+	" memhp_default_state=online memory_hotplug.online_policy=auto-movable";
+
+static bool can_grow(const struct config *config)
+{
+	const struct config_hypervisor *hv = &config->hypervisor;
+
+	return !config->runtime.static_sandbox_resource_mgmt &&
+	       (hv->memory_slots > 0 || hv->enable_virtio_mem);
+}
+
 /* The log port always: the console is slow (every byte leaves the guest), and the timeline of the
  * start comes by the log. */
 static int append_agent(const struct config_agent *agent, struct buf *out)
@@ -45,6 +58,10 @@ int kernel_params_format(const struct config *config, struct buf *out)
 	int r = buf_printf(
 		out, "%s %s console=ttyS0%s", base, quick, hv->enable_debug ? "" : " quiet");
 
+	if (r == 0 && can_grow(config))
+		r = buf_append_str(out, memory);
+	if (r == 0 && hv->enable_iommu)
+		r = buf_append_str(out, " intel_iommu=on iommu=pt");
 	if (r == 0)
 		r = append_agent(&config->agent, out);
 	if (r == 0 && hv->kernel_params && *hv->kernel_params)

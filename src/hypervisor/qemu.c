@@ -20,9 +20,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "hypervisor/qemu_config.h"
 #include "hypervisor/qemu_vm.h"
-
-enum { DEFAULT_BRIDGES = 1 };
 
 static const int64_t BLAME_NS = 300 * NS_PER_MS, HELPER_GRACE_NS = NS_PER_S;
 
@@ -71,6 +70,13 @@ static void release_sockets(struct qemu_vm *q)
 	}
 }
 
+/* Nothing can be plugged in or out any more. */
+static void end_devices(struct qemu_vm *q)
+{
+	qemu_plug_end(&q->plug);
+	qemu_resize_end(&q->resize);
+}
+
 /* Calls who waits for the end; the VM may be gone afterwards. */
 static void finish(struct qemu_vm *q)
 {
@@ -78,7 +84,7 @@ static void finish(struct qemu_vm *q)
 	struct err why = q->suspect;
 
 	q->state = QEMU_ENDED;
-	qemu_plug_end(&q->plug);
+	end_devices(q);
 	source_set_deadline(q->timer, INT64_MAX);
 	release_sockets(q);
 	q->start_done = q->stop_done = NULL;
@@ -100,7 +106,7 @@ static void dismiss_daemons(struct qemu_vm *q)
 /* QEMU first: what it says at its end is better not about lost daemons. */
 static void end_processes(struct qemu_vm *q, int64_t grace_ns)
 {
-	qemu_plug_end(&q->plug);
+	end_devices(q);
 	if (!q->processes[QEMU_VMM].running) {
 		dismiss_daemons(q);
 	} else if (grace_ns > 0 && q->qmp && qmp_execute(q->qmp, "quit", NULL, NULL) == 0) {
@@ -294,6 +300,7 @@ static void on_qmp_event(void *data, const char *name, const struct value *args)
 
 	log_write(LOG_DEBUG, "qmp", "event", "event", name, NULL);
 	qemu_plug_handle_event(&q->plug, name, args);
+	qemu_resize_handle_event(&q->resize, name, args);
 	if (value && value_get_string(value, &reason, NULL) < 0)
 		reason = "";
 	if (strcmp(name, "SHUTDOWN") == 0)
@@ -312,7 +319,7 @@ static void on_qmp_closed(void *data, const struct err *why)
 {
 	struct qemu_vm *q = data;
 
-	qemu_plug_end(&q->plug);
+	end_devices(q);
 	qmp_free(q->qmp);
 	q->qmp = NULL;
 	if (!is_alive(q))
@@ -336,7 +343,7 @@ static void end_now(struct qemu_vm *q)
 	q->control_fd = -1;
 	for (int i = 0; i < QEMU_PROCESS_COUNT; i++)
 		process_fini(&q->processes[i], HELPER_GRACE_NS);
-	qemu_plug_end(&q->plug);
+	end_devices(q);
 	qmp_free(q->qmp);
 	q->qmp = NULL;
 	lines_detach(&q->console);
@@ -403,6 +410,7 @@ static void free_vm(struct hypervisor *hv)
 	struct qemu_vm *q = qemu_of(hv);
 
 	end_now(q);
+	qemu_resize_fini(&q->resize);
 	qemu_plug_fini(&q->plug);
 	source_free(q->timer);
 	free(q->id);
@@ -452,6 +460,23 @@ static void get_capacity(const struct hypervisor *hv, struct hypervisor_capacity
 	qemu_bus_get_capacity(&qemu_of_const(hv)->plug.bus, ret);
 }
 
+static int resize_vcpus(
+	struct hypervisor *hv, uint32_t n, hypervisor_resized_fn *done, void *data, struct err *err)
+{
+	return qemu_resize_vcpus(&qemu_of(hv)->resize, n, done, data, err);
+}
+
+static int resize_memory(struct hypervisor *hv, uint64_t mib, hypervisor_resized_fn *done,
+	void *data, struct err *err)
+{
+	return qemu_resize_memory(&qemu_of(hv)->resize, mib, done, data, err);
+}
+
+static void get_size(const struct hypervisor *hv, struct hypervisor_size *ret)
+{
+	*ret = qemu_of_const(hv)->resize.size;
+}
+
 static const struct hypervisor_ops qemu_ops = {
 	.free = free_vm,
 	.start = start,
@@ -466,6 +491,9 @@ static const struct hypervisor_ops qemu_ops = {
 	.add_vfio = add_vfio,
 	.remove_device = remove_device,
 	.get_capacity = get_capacity,
+	.resize_vcpus = resize_vcpus,
+	.resize_memory = resize_memory,
+	.get_size = get_size,
 };
 
 /* QEMU hangs: nothing that was asked of it can be relied on. */
@@ -476,13 +504,18 @@ static void on_plug_broken(void *data, const struct err *why)
 
 static int init(struct qemu_vm *q, const struct hypervisor_vm *vm)
 {
+	int r;
+
 	q->id = strdup(vm->id);
 	q->run_dir = strdup(vm->run_dir);
 	q->share_dir = strdup(vm->share_dir);
 	if (!q->id || !q->run_dir || !q->share_dir)
 		return -ENOMEM;
 	q->vm = *vm;
-	return loop_add_timer(q->loop, INT64_MAX, on_timer, q, &q->timer);
+	qemu_config_plug(&vm->config->hypervisor, &q->plug);
+	qemu_config_size(vm->config, &q->resize);
+	r = qemu_resize_init(&q->resize, q->loop, &q->plug);
+	return r < 0 ? r : loop_add_timer(q->loop, INT64_MAX, on_timer, q, &q->timer);
 }
 
 int qemu_new(struct loop *loop, const struct hypervisor_vm *vm, hypervisor_exit_fn *on_exit,
@@ -505,7 +538,6 @@ int qemu_new(struct loop *loop, const struct hypervisor_vm *vm, hypervisor_exit_
 		.exit_data = data,
 	};
 	qemu_plug_init(&q->plug, loop, on_plug_broken, q);
-	q->plug.bus.n_bridges = DEFAULT_BRIDGES;
 	r = init(q, vm);
 	if (r < 0) {
 		free_vm(&q->hv);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hypervisor/qemu_args.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -107,6 +108,16 @@ static bool is_set(const char *s)
 	return s && *s;
 }
 
+static void add_memory(
+	struct qemu_args *args, const struct qemu_memory *memory, const char *id, uint64_t mib)
+{
+	struct qemu_part part;
+
+	qemu_memory_describe(memory, id, mib, &part);
+	qemu_args_add_part(args, &part);
+	qemu_part_fini(&part);
+}
+
 void qemu_args_add_machine(struct qemu_args *args, const struct qemu_machine *m)
 {
 	const char *more = is_set(m->accelerators) ? m->accelerators : "";
@@ -115,14 +126,20 @@ void qemu_args_add_machine(struct qemu_args *args, const struct qemu_machine *m)
 	/* What no guest of ours uses is left out: each part costs probing time in the guest. The
 	 * PS/2 controller stays, because `reboot=k` ends the guest through it. */
 	add(args, "-machine",
-		"%s,memory-backend=mem,hpet=off,sata=off,smbus=off,usb=off,vmport=off%s%s", m->type,
-		*more ? "," : "", more);
+		"%s,memory-backend=mem,hpet=off,sata=off,smbus=off,usb=off,vmport=off%s%s%s",
+		m->type, m->has_iommu ? ",kernel-irqchip=split" : "", *more ? "," : "", more);
 	add(args, "-accel", "%s", m->kvm ? "kvm" : "tcg,thread=multi");
 	add(args, "-cpu", "%s%s%s", m->kvm ? "host" : "max", *features ? "," : "", features);
-	add(args, "-smp", "%u", m->vcpus);
-	add(args, "-m", "%uM", m->memory_mib);
-	/* vhost-user back ends map the guest's memory, so it must be shared and have an fd. */
-	add(args, "-object", "memory-backend-memfd,id=mem,size=%uM,share=on", m->memory_mib);
+	if (m->max_vcpus > m->vcpus)
+		add(args, "-smp", "%u,maxcpus=%u", m->vcpus, m->max_vcpus);
+	else
+		add(args, "-smp", "%u", m->vcpus);
+	if (m->max_memory_mib > m->memory_mib)
+		add(args, "-m", "%" PRIu64 "M,slots=%u,maxmem=%" PRIu64 "M", m->memory_mib,
+			m->memory_slots, m->max_memory_mib);
+	else
+		add(args, "-m", "%" PRIu64 "M", m->memory_mib);
+	add_memory(args, &m->memory, "mem", m->memory_mib);
 }
 
 void qemu_args_add_kernel(
@@ -199,9 +216,51 @@ void qemu_args_add_root_port(struct qemu_args *args, uint32_t i, uint32_t addr)
 		addr, ROOT_PORT_CHASSIS + i, i);
 }
 
-void qemu_args_add_scsi_controller(struct qemu_args *args)
+void qemu_args_add_scsi_controller(struct qemu_args *args, bool has_iothread)
 {
-	add(args, "-device", "virtio-scsi-pci,id=scsi0");
+	if (has_iothread)
+		add(args, "-object", "iothread,id=scsi-iothread");
+	add(args, "-device", "virtio-scsi-pci,id=scsi0%s",
+		has_iothread ? ",iothread=scsi-iothread" : "");
+}
+
+void qemu_args_add_iothread(struct qemu_args *args, uint32_t i)
+{
+	add(args, "-object", "iothread,id=iothread%u", i);
+}
+
+void qemu_args_add_iommu(struct qemu_args *args)
+{
+	add(args, "-device", "intel-iommu,intremap=on,device-iotlb=on,caching-mode=on");
+}
+
+void qemu_args_add_balloon(struct qemu_args *args)
+{
+	add(args, "-device", "virtio-balloon-pci,id=balloon0,free-page-reporting=on");
+}
+
+void qemu_args_add_virtio_mem(
+	struct qemu_args *args, const struct qemu_memory *memory, uint64_t mib)
+{
+	/* What is not plugged in yet is not reserved either. */
+	const struct qemu_memory lazy = {
+		.file_dir = memory->file_dir, .hugepages = memory->hugepages};
+
+	add_memory(args, &lazy, "virtiomem", mib);
+	add(args, "-device", "virtio-mem-pci,id=virtiomem0,memdev=virtiomem,requested-size=0");
+}
+
+void qemu_args_add_monitor(struct qemu_args *args, const char *protocol, const char *path)
+{
+	auto_buf struct buf escaped = BUF_INIT;
+	bool is_hmp = strcmp(protocol, "hmp") == 0, is_pretty = strcmp(protocol, "qmp-pretty") == 0;
+	int r = append_escaped(&escaped, path);
+
+	if (r < 0)
+		args->error = r;
+	add(args, "-chardev", "socket,id=monitor,path=%s,server=on,wait=off", buf_str(&escaped));
+	add(args, "-mon", "chardev=monitor,mode=%s%s", is_hmp ? "readline" : "control",
+		is_pretty ? ",pretty=on" : "");
 }
 
 void qemu_args_add_part(struct qemu_args *args, struct qemu_part *part)

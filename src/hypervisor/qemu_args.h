@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hypervisor/qemu_memory.h"
 #include "hypervisor/qemu_part.h"
 #include "linux/spawn.h"
 
@@ -41,12 +42,15 @@ void qemu_args_set_program(struct qemu_args *args, const char *program);
 int qemu_args_finish(struct qemu_args *args) must_check;
 
 struct qemu_machine {
-	const char *type;	  /* "q35" */
-	const char *accelerators; /* appended to -machine as it is; "" or NULL: nothing */
-	const char *cpu_features; /* appended to -cpu as it is */
-	bool kvm;		  /* else TCG */
-	uint32_t vcpus;
-	uint32_t memory_mib;
+	const char *type;	   /* "q35" */
+	const char *accelerators;  /* appended to -machine as it is; "" or NULL: nothing */
+	const char *cpu_features;  /* appended to -cpu as it is */
+	bool kvm;		   /* else TCG */
+	bool has_iommu;		   /* qemu_args_add_iommu() follows */
+	uint32_t vcpus, max_vcpus; /* max_vcpus: with those that may be plugged in; 0: no more */
+	uint64_t memory_mib, max_memory_mib; /* the same */
+	uint32_t memory_slots;		     /* DIMMs that may be plugged in */
+	struct qemu_memory memory;
 };
 
 /* Every function that takes an fd takes it over, also when the line has failed already. */
@@ -67,7 +71,18 @@ void qemu_args_add_kernel_vsock(struct qemu_args *args, int fd, uint32_t cid);
  * go; the names of their buses are qemu_bus.h's. */
 void qemu_args_add_bridge(struct qemu_args *args, uint32_t i, uint32_t addr);
 void qemu_args_add_root_port(struct qemu_args *args, uint32_t i, uint32_t addr);
-void qemu_args_add_scsi_controller(struct qemu_args *args);
+void qemu_args_add_scsi_controller(struct qemu_args *args, bool has_iothread);
+/* The i-th of those that virtio-blk devices share. */
+void qemu_args_add_iothread(struct qemu_args *args, uint32_t i);
+/* Must come before all other devices. */
+void qemu_args_add_iommu(struct qemu_args *args);
+/* What the guest frees returns to the host. */
+void qemu_args_add_balloon(struct qemu_args *args);
+/* Memory that can grow from nothing to mib ("virtiomem0"). */
+void qemu_args_add_virtio_mem(
+	struct qemu_args *args, const struct qemu_memory *memory, uint64_t mib);
+/* A further monitor on a unix socket that QEMU makes: "hmp", "qmp", "qmp-pretty". */
+void qemu_args_add_monitor(struct qemu_args *args, const char *protocol, const char *path);
 /* Takes over the part's fds. */
 void qemu_args_add_part(struct qemu_args *args, struct qemu_part *part);
 /* The value of -sandbox; "" or NULL: none. */

@@ -54,7 +54,8 @@ int qemu_bus_take(struct qemu_bus *bus, enum qemu_place_kind kind, struct qemu_p
 	case QEMU_PLACE_SCSI:
 		return take_lun(bus, ret);
 	case QEMU_PLACE_NONE:
-		break;
+		*ret = (struct qemu_place){QEMU_PLACE_NONE, 0, 0};
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -102,6 +103,8 @@ void qemu_place_format_bus(const struct qemu_place *place, char ret[static QEMU_
 void qemu_place_format_address(const struct qemu_place *place, struct hypervisor_guest_address *ret)
 {
 	*ret = (struct hypervisor_guest_address){.pci = ""};
+	if (place->kind == QEMU_PLACE_NONE)
+		return;
 	if (place->kind == QEMU_PLACE_SCSI)
 		(void)snprintf(ret->scsi, sizeof(ret->scsi), "0:%u", place->slot);
 	else if (place->kind == QEMU_PLACE_BRIDGE)

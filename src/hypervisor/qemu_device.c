@@ -131,24 +131,43 @@ void qemu_device_describe_vhost_user_net(const struct hypervisor_vhost_user_net 
 
 /* ---- Disks ---- */
 
+/* Opens what fd is open on, for reading and, unless it is read-only, writing. */
+static int reopen(const struct hypervisor_block *block, int fd, struct err *err)
+{
+	char link[64];
+	int opened;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	opened = open(link, (block->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (opened < 0)
+		return err_sys(err, errno, "device %s: open %s", block->id,
+			block->path ? block->path : "the descriptor again");
+	return opened;
+}
+
 /* Looked at before it is opened: what is no disk must not make us wait, or have an effect. */
 static int open_disk(const struct hypervisor_block *block, struct err *err)
 {
 	auto_fd int fd = open(block->path, O_PATH | O_CLOEXEC);
-	char link[64];
 	struct stat st;
-	int opened;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, errno, "device %s: %s", block->id, block->path);
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return err_set(err, EINVAL, "device %s: %s is neither a file nor a block device",
 			block->id, block->path);
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	opened = open(link, (block->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (opened < 0)
-		return err_sys(err, errno, "device %s: open %s", block->id, block->path);
-	return opened;
+	return reopen(block, fd, err);
+}
+
+/* QEMU takes an fd for a disk only if it can do what the disk may, and no more. */
+static int fit_mode(const struct hypervisor_block *block, struct err *err)
+{
+	auto_fd int fd = block->fd;
+	int mode = block->read_only ? O_RDONLY : O_RDWR, flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return err_sys(err, errno, "device %s", block->id);
+	return (flags & O_ACCMODE) == mode ? take_fd(&fd) : reopen(block, fd, err);
 }
 
 /* The word of QEMU for what fd is. */
@@ -178,11 +197,26 @@ static void put_back_end(struct qemu_part *part, const struct hypervisor_block *
 	}
 }
 
+static void put_disk_options(struct qemu_part *part, const struct qemu_block_options *options,
+	bool is_virtio, uint32_t number)
+{
+	if (options->logical_sector_size > 0)
+		qemu_part_put_number(part, "logical_block_size", options->logical_sector_size);
+	if (options->physical_sector_size > 0)
+		qemu_part_put_number(part, "physical_block_size", options->physical_sector_size);
+	if (is_virtio && options->n_queues > 0)
+		qemu_part_put_number(part, "num-queues", options->n_queues);
+	if (is_virtio && options->queue_size > 0)
+		qemu_part_put_number(part, "queue-size", options->queue_size);
+	if (is_virtio && options->n_iothreads > 0)
+		qemu_part_put(part, "iothread", "iothread%u", number % options->n_iothreads);
+}
+
 int qemu_device_describe_block(const struct hypervisor_block *block,
 	const struct qemu_block_options *options, const struct qemu_place *place, uint32_t number,
 	struct qemu_parts *ret, struct err *err)
 {
-	int fd = block->fd >= 0 ? block->fd : open_disk(block, err);
+	int fd = block->fd >= 0 ? fit_mode(block, err) : open_disk(block, err);
 	const char *file_driver, *driver;
 	struct qemu_part *set, *part;
 
@@ -207,6 +241,7 @@ int qemu_device_describe_block(const struct hypervisor_block *block,
 	qemu_part_put(part, "drive", "drive%u", number);
 	if (block->serial && *block->serial)
 		qemu_part_put(part, "serial", "%s", block->serial);
+	put_disk_options(part, options, place->kind == QEMU_PLACE_BRIDGE, number);
 	return 0;
 }
 

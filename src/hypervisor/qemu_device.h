@@ -23,6 +23,9 @@ struct qemu_block_options {
 	const char *aio; /* "io_uring", "native", "threads"; NULL: QEMU's own choice */
 	/* The host's cache: given to the VMM only if is_cache_set. */
 	bool is_cache_set, cache_direct, cache_no_flush;
+	uint32_t logical_sector_size, physical_sector_size; /* bytes; 0: QEMU's own choice */
+	uint32_t n_queues, queue_size; /* of virtio-blk; 0: QEMU's own choice */
+	uint32_t n_iothreads; /* that virtio-blk devices share: "iothread0", ...; 0: none */
 };
 
 /* Each writes *ret, which the caller ends with qemu_parts_fini() also after a failure. fds of the

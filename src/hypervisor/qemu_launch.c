@@ -17,6 +17,7 @@
 #include "hypervisor/kernel_params.h"
 #include "hypervisor/local_socket.h"
 #include "hypervisor/qemu_args.h"
+#include "hypervisor/qemu_config.h"
 #include "hypervisor/virtiofsd.h"
 #include "hypervisor/vsock_cid.h"
 
@@ -24,7 +25,8 @@
 enum { USER_VSOCK_CID = 3 };
 
 static const char fs_tag[] = "kataShared";
-static const char hybrid_name[] = "vsock.sock", virtiofsd_name[] = "virtiofsd.sock";
+static const char monitor_name[] = "extra-monitor.sock", hybrid_name[] = "vsock.sock",
+		  virtiofsd_name[] = "virtiofsd.sock";
 static const char self_exe[] = "/proc/self/exe";
 
 /* ---- Files ---- */
@@ -220,35 +222,53 @@ static int add_vsock(struct qemu_vm *q, struct qemu_args *args,
 
 /* ---- QEMU ---- */
 
-static uint32_t round_vcpus(double vcpus)
+/* What is there for the guest's memory, and for who looks into QEMU. */
+static int add_extras(struct qemu_vm *q, struct qemu_args *args)
 {
-	uint32_t n = vcpus > 1 ? (uint32_t)vcpus : 1;
+	const struct config_hypervisor *hv = &q->vm.config->hypervisor;
+	const struct qemu_resize *resize = &q->resize;
+	auto_buf struct buf path = BUF_INIT;
+	int r = 0;
 
-	return (double)n < vcpus ? n + 1 : n;
+	if (hv->reclaim_guest_freed_memory)
+		qemu_args_add_balloon(args);
+	if (resize->has_virtio_mem)
+		qemu_args_add_virtio_mem(args, &resize->memory,
+			resize->size.max_memory_mib - resize->boot_memory_mib);
+	/* It can do whatever QEMU can: only for those who debug. */
+	if (!hv->enable_debug || !hv->extra_monitor_socket || !*hv->extra_monitor_socket)
+		return 0;
+	r = note_socket(q, monitor_name);
+	if (r == 0)
+		r = buf_printf(&path, "%s/%s", q->run_dir, monitor_name);
+	if (r == 0)
+		qemu_args_add_monitor(args, hv->extra_monitor_socket, buf_str(&path));
+	return r;
 }
 
 static int add_machine(struct qemu_vm *q, struct qemu_args *args, struct err *err)
 {
 	const struct config_hypervisor *hv = &q->vm.config->hypervisor;
 	auto_buf struct buf params = BUF_INIT;
+	struct qemu_machine machine;
 	int r = kernel_params_format(q->vm.config, &params);
 
 	if (r < 0)
 		return err_sys(err, -r, "hypervisor.qemu.kernel_params");
 	qemu_args_set_program(args, hv->path);
 	qemu_args_add_base(args, q->id);
-	qemu_args_add_machine(args, &(struct qemu_machine){.type = hv->machine_type,
-					    .accelerators = hv->machine_accelerators,
-					    .cpu_features = hv->cpu_features,
-					    .kvm = accel_has_kvm(),
-					    .vcpus = round_vcpus(hv->default_vcpus),
-					    .memory_mib = hv->default_memory_mib});
+	qemu_config_machine(hv, &q->resize, &machine);
+	machine.kvm = accel_has_kvm();
+	qemu_args_add_machine(args, &machine);
 	qemu_args_add_kernel(args, hv->kernel, hv->initrd, buf_str(&params));
+	if (hv->enable_iommu)
+		qemu_args_add_iommu(args);
 	/* First of all that is plugged in: their places on the root bus are fixed. */
 	qemu_plug_write(&q->plug, args);
 	qemu_args_add_rng(args, hv->entropy_source);
 	qemu_args_add_sandbox(args, hv->seccomp_sandbox);
-	return 0;
+	r = add_extras(q, args);
+	return r < 0 ? err_sys(err, -r, "qemu's command line") : 0;
 }
 
 static int add_channels(struct qemu_vm *q, struct qemu_args *args,

@@ -180,6 +180,21 @@ int qemu_plug_add_vfio(struct qemu_plug *plug, const struct hypervisor_vfio *vfi
 	return begin(d, added, data, err);
 }
 
+int qemu_plug_add_parts(struct qemu_plug *plug, const char *id, struct qemu_parts *parts,
+	hypervisor_added_fn *added, void *data, struct err *err)
+{
+	struct device *d;
+	int r = new_device(plug, id, QEMU_PLACE_NONE, &d, err);
+
+	if (r < 0) {
+		qemu_parts_fini(parts);
+		return r;
+	}
+	d->parts = *parts;
+	parts->n = 0;
+	return begin(d, added, data, err);
+}
+
 int qemu_plug_remove(struct qemu_plug *plug, const char *id, hypervisor_done_fn *done, void *data,
 	struct err *err)
 {
@@ -234,8 +249,10 @@ void qemu_plug_write(struct qemu_plug *plug, struct qemu_args *args)
 		qemu_args_add_bridge(args, i, QEMU_BRIDGE_ADDR + i);
 	for (uint32_t i = 0; i < plug->bus.n_root_ports; i++)
 		qemu_args_add_root_port(args, i, QEMU_ROOT_PORT_ADDR + i);
+	for (uint32_t i = 0; i < plug->block_options.n_iothreads; i++)
+		qemu_args_add_iothread(args, i);
 	if (plug->bus.has_scsi)
-		qemu_args_add_scsi_controller(args);
+		qemu_args_add_scsi_controller(args, plug->has_scsi_iothread);
 	LIST_FOREACH (d, &plug->devices, struct device, link)
 		for (size_t i = 0; i < d->parts.n && d->state == DEVICE_WAITING; i++)
 			qemu_args_add_part(args, &d->parts.list[i]);

@@ -38,6 +38,7 @@ struct qemu_plug {
 	struct qemu_bus bus;
 	struct qemu_block_options block_options;
 	enum hypervisor_block_driver block_driver; /* what DEFAULT means */
+	bool has_scsi_iothread;
 	uint32_t last_number;
 	int64_t unplug_limit_ns; /* how long a guest may take to let a device go */
 	void (*broken)(void *data, const struct err *why);
@@ -60,6 +61,9 @@ int qemu_plug_add_vhost_user_blk(struct qemu_plug *plug,
 	const struct hypervisor_vhost_user_blk *blk, hypervisor_added_fn *added, void *data,
 	struct err *err) must_check;
 int qemu_plug_add_vfio(struct qemu_plug *plug, const struct hypervisor_vfio *vfio,
+	hypervisor_added_fn *added, void *data, struct err *err) must_check;
+/* What has no place on a bus (CPUs, memory), described by the caller; takes parts over. */
+int qemu_plug_add_parts(struct qemu_plug *plug, const char *id, struct qemu_parts *parts,
 	hypervisor_added_fn *added, void *data, struct err *err) must_check;
 int qemu_plug_remove(struct qemu_plug *plug, const char *id, hypervisor_done_fn *done, void *data,
 	struct err *err) must_check;

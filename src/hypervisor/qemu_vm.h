@@ -5,6 +5,7 @@
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/process.h"
 #include "hypervisor/qemu_plug.h"
+#include "hypervisor/qemu_resize.h"
 #include "hypervisor/qmp.h"
 
 enum qemu_state {
@@ -31,6 +32,7 @@ struct qemu_vm {
 	struct process processes[QEMU_PROCESS_COUNT];
 	struct qmp *qmp; /* owned; NULL once it has failed */
 	struct qemu_plug plug;
+	struct qemu_resize resize;
 	struct lines console;
 	/* STARTING: the deadline; STARTING and RUNNING with a suspect: when it is blamed; ENDING:
 	 * when who still runs is killed; ENDED: to answer a stop. */
@@ -39,7 +41,7 @@ struct qemu_vm {
 	int64_t launched_ns;
 	int control_fd; /* owned; vsockd leaves when it closes; -1: none */
 	char agent_address[HYPERVISOR_ADDRESS_SIZE];
-	char *sockets[QEMU_PROCESS_COUNT]; /* owned; paths to unlink at the end */
+	char *sockets[QEMU_PROCESS_COUNT + 1]; /* owned; paths to unlink at the end */
 	size_t n_sockets;
 	hypervisor_exit_fn *on_exit;
 	void *exit_data;

@@ -152,7 +152,7 @@ static void keys_without_a_feature_arrive_with_a_warning(void **state)
 	assert_string_equal(c->agent.kernel_modules.items[0], "e1000e debug=1");
 	assert_string_equal(c->runtime.internetworking_model, "macvtap");
 	assert_int_equal(c->agent.passfd_listener_port, 7);
-	assert_int_equal(c->n_warnings, 4);
+	assert_int_equal(c->n_warnings, 3);
 	config_free(c);
 }
 
@@ -351,7 +351,7 @@ static void what_would_be_unsafe_to_ignore_is_refused(void **state)
 static void what_has_no_effect_is_warned_about(void **state)
 {
 	struct config *c =
-		parse("x=1\n[hypervisor.qemu]\nenable_iommu=true\nhugepages=1\n"
+		parse("x=1\n[hypervisor.qemu]\nenable_numa=true\nhugepages=1\n"
 		      "cold_plug_vfio='root-port'\nvirtio_fs_extra_args=['--x']\n"
 		      "[hypervisor.clh]\npath=''\n[agent.kata]\nenable_tracing=true\n"
 		      "[agent.kata.mem_agent]\nmem_agent_enable=true\n"
@@ -361,7 +361,7 @@ static void what_has_no_effect_is_warned_about(void **state)
 		"f:4:1: hypervisor.qemu.hugepages is unknown and has no effect",
 		"f:7:13: hypervisor.clh is unknown and has no effect",
 		"f:15:2: netmon is unknown and has no effect",
-		"f:3:1: hypervisor.qemu.enable_iommu is not supported yet and has no effect",
+		"f:3:1: hypervisor.qemu.enable_numa is not supported yet and has no effect",
 		"f:6:1: hypervisor.qemu.virtio_fs_extra_args is not supported yet and has no "
 		"effect",
 		"f:5:1: hypervisor.qemu.cold_plug_vfio is not supported yet and has no effect",
@@ -448,7 +448,7 @@ static void warnings_are_limited(void **state)
 static void every_allocation_may_fail(void **state)
 {
 	static const char text[] = "x=1\n[hypervisor.qemu]\npath='/q'\nvirtio_fs_cache='none'\n"
-				   "enable_iommu=true\nvirtio_fs_extra_args=['a','b']\n"
+				   "enable_numa=true\nvirtio_fs_extra_args=['a','b']\n"
 				   "kernel_params='a'\n[agent.kata]\ndial_timeout=3\n";
 
 	(void)state;

@@ -44,7 +44,7 @@ static void place_make(struct place *p)
 	snprintf(p->file, sizeof(p->file), "%s/configuration.toml", p->dir);
 	snprintf(p->drop_ins, sizeof(p->drop_ins), "%s/config.d", p->dir);
 	write_text(p->dir, "configuration.toml",
-		"[hypervisor.qemu]\nkernel='/base'\ndefault_memory=512\nenable_iommu=true\n");
+		"[hypervisor.qemu]\nkernel='/base'\ndefault_memory=512\nenable_numa=true\n");
 }
 
 static void place_remove(const struct place *p)
@@ -60,7 +60,7 @@ static void drop_ins_override_in_the_order_of_their_names(void **state)
 	(void)state;
 	place_make(&p);
 	assert_int_equal(mkdir(p.drop_ins, 0700), 0);
-	write_text(p.drop_ins, "20-b.toml", "[hypervisor.qemu]\nkernel='/b'\nenable_iommu=false\n");
+	write_text(p.drop_ins, "20-b.toml", "[hypervisor.qemu]\nkernel='/b'\nenable_numa=false\n");
 	write_text(p.drop_ins, "10-a.toml",
 		"[hypervisor.qemu]\nkernel='/a'\ninitrd='/a'\n[runtime]\nenable_debug=true\n");
 	c = load(p.file);

@@ -56,6 +56,24 @@ static void debugging_opens_the_console(void **state)
 		FIRST " agent.debug_console agent.debug_console_vport=1026 agent.log_vport=1025");
 }
 
+static void what_is_plugged_in_is_put_to_use(void **state)
+{
+	static const char memory[] =
+		FIRST " quiet memhp_default_state=online memory_hotplug.online_policy=auto-movable "
+		      "agent.log_vport=1025";
+	struct config config = {.agent = usual_agent};
+
+	(void)state;
+	config.hypervisor.memory_slots = 1;
+	expect(&config, memory);
+	config.hypervisor.memory_slots = 0;
+	config.hypervisor.enable_virtio_mem = true;
+	expect(&config, memory);
+	config.runtime.static_sandbox_resource_mgmt = true;
+	config.hypervisor.enable_iommu = true;
+	expect(&config, FIRST " quiet intel_iommu=on iommu=pt agent.log_vport=1025");
+}
+
 static void the_agents_settings_are_sorted(void **state)
 {
 	struct config config = {.agent = {.server_port = 2000,
@@ -115,6 +133,7 @@ int main(void)
 		cmocka_unit_test(a_plain_guest_gets_the_base_only),
 		cmocka_unit_test(the_users_parameters_come_last),
 		cmocka_unit_test(debugging_opens_the_console),
+		cmocka_unit_test(what_is_plugged_in_is_put_to_use),
 		cmocka_unit_test(the_agents_settings_are_sorted),
 		cmocka_unit_test(what_the_kernel_would_cut_is_refused),
 		cmocka_unit_test(no_memory_is_reported),

@@ -52,7 +52,7 @@ static void the_machine_follows_the_accelerator(void **state)
 	expect(&args, "-machine "
 		      "q35,memory-backend=mem,hpet=off,sata=off,smbus=off,usb=off,vmport=off "
 		      "-accel tcg,thread=multi -cpu max -smp 2 -m 2048M -object "
-		      "memory-backend-memfd,id=mem,size=2048M,share=on");
+		      "memory-backend-memfd,id=mem,size=2147483648,share=on");
 	machine.kvm = true;
 	machine.accelerators = "nvdimm=off,kernel_irqchip=split";
 	machine.cpu_features = "pmu=off";
@@ -61,7 +61,57 @@ static void the_machine_follows_the_accelerator(void **state)
 		"-machine "
 		"q35,memory-backend=mem,hpet=off,sata=off,smbus=off,usb=off,vmport=off,"
 		"nvdimm=off,kernel_irqchip=split -accel kvm -cpu host,pmu=off -smp 2 -m 2048M "
-		"-object memory-backend-memfd,id=mem,size=2048M,share=on");
+		"-object memory-backend-memfd,id=mem,size=2147483648,share=on");
+}
+
+static void a_machine_that_grows_has_room(void **state)
+{
+	struct qemu_args args = QEMU_ARGS_INIT;
+	struct qemu_machine machine = {.type = "q35",
+		.has_iommu = true,
+		.vcpus = 1,
+		.max_vcpus = 4,
+		.memory_mib = 128,
+		.max_memory_mib = 1152,
+		.memory_slots = 3,
+		.memory = {.file_dir = "/dev/shm,x", .prealloc = true}};
+
+	(void)state;
+	qemu_args_add_machine(&args, &machine);
+	qemu_args_add_iommu(&args);
+	expect(&args, "-machine q35,memory-backend=mem,hpet=off,sata=off,smbus=off,usb=off,"
+		      "vmport=off,kernel-irqchip=split -accel tcg,thread=multi -cpu max -smp "
+		      "1,maxcpus=4 -m 128M,slots=3,maxmem=1152M -object "
+		      "memory-backend-file,id=mem,size=134217728,share=on,mem-path=/dev/shm,,x,"
+		      "prealloc=on -device "
+		      "intel-iommu,intremap=on,device-iotlb=on,caching-mode=on");
+	machine.memory = (struct qemu_memory){.hugepages = true};
+	qemu_args_add_virtio_mem(&args, &machine.memory, 1024);
+	expect(&args, "-object memory-backend-memfd,id=virtiomem,size=1073741824,share=on,"
+		      "hugetlb=on -device "
+		      "virtio-mem-pci,id=virtiomem0,memdev=virtiomem,requested-size=0");
+}
+
+static void extras_are_one_part_each(void **state)
+{
+	struct qemu_args args = QEMU_ARGS_INIT;
+
+	(void)state;
+	qemu_args_add_balloon(&args);
+	expect(&args, "-device virtio-balloon-pci,id=balloon0,free-page-reporting=on");
+	qemu_args_add_scsi_controller(&args, false);
+	expect(&args, "-device virtio-scsi-pci,id=scsi0");
+	qemu_args_add_scsi_controller(&args, true);
+	expect(&args, "-object iothread,id=scsi-iothread -device "
+		      "virtio-scsi-pci,id=scsi0,iothread=scsi-iothread");
+	qemu_args_add_iothread(&args, 3);
+	expect(&args, "-object iothread,id=iothread3");
+	qemu_args_add_monitor(&args, "hmp", "/run/a,b");
+	expect(&args, "-chardev socket,id=monitor,path=/run/a,,b,server=on,wait=off -mon "
+		      "chardev=monitor,mode=readline");
+	qemu_args_add_monitor(&args, "qmp-pretty", "/m");
+	expect(&args, "-chardev socket,id=monitor,path=/m,server=on,wait=off -mon "
+		      "chardev=monitor,mode=control,pretty=on");
 }
 
 static void the_kernel_is_named_as_it_is(void **state)
@@ -174,6 +224,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_base_is_a_machine_without_extras),
 		cmocka_unit_test(the_machine_follows_the_accelerator),
+		cmocka_unit_test(a_machine_that_grows_has_room),
+		cmocka_unit_test(extras_are_one_part_each),
 		cmocka_unit_test(the_kernel_is_named_as_it_is),
 		cmocka_unit_test(each_device_is_one_part),
 		cmocka_unit_test(a_comma_does_not_start_another_option),

@@ -163,6 +163,29 @@ static void a_scsi_disk_has_a_target_and_all_options(void **state)
 		"id\":0,\"lun\":17,\"drive\":\"drive2\",\"serial\":\"a,b\"}\n");
 }
 
+static void a_descriptor_that_can_do_more_is_opened_again(void **state)
+{
+	struct hypervisor_block block = {.id = "d", .fd = open_file(), .read_only = true};
+	static const struct qemu_block_options options = {.n_iothreads = 2,
+		.n_queues = 4,
+		.queue_size = 128,
+		.logical_sector_size = 512,
+		.physical_sector_size = 4096};
+	auto_buf struct buf front = BUF_INIT;
+	struct qemu_parts parts;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(qemu_device_describe_block(&block, &options, &place, 3, &parts, &err), 0);
+	assert_int_equal(fcntl(parts.list[0].fds[0], F_GETFL) & O_ACCMODE, O_RDONLY);
+	assert_int_equal(qemu_part_format(&parts.list[2], 3, &front), 0);
+	assert_string_equal(buf_str(&front),
+		"virtio-blk-pci,id=dev-d,bus=pci-bridge-1,addr=1e,drive=drive3,"
+		"logical_block_size=512,physical_block_size=4096,num-queues=4,queue-size=128,"
+		"iothread=iothread1");
+	qemu_parts_fini(&parts);
+}
+
 static void what_is_no_disk_is_refused_and_closed(void **state)
 {
 	struct hypervisor_block block = {.id = "x", .fd = open_null()};
@@ -337,6 +360,7 @@ int main(void)
 		cmocka_unit_test(queues_and_vhost_are_lists_of_descriptors),
 		cmocka_unit_test(a_disk_is_a_set_of_one_descriptor_a_node_and_a_device),
 		cmocka_unit_test(a_scsi_disk_has_a_target_and_all_options),
+		cmocka_unit_test(a_descriptor_that_can_do_more_is_opened_again),
 		cmocka_unit_test(what_is_no_disk_is_refused_and_closed),
 		cmocka_unit_test(vhost_user_devices_have_a_socket),
 		cmocka_unit_test(a_vfio_device_is_named_by_its_address),

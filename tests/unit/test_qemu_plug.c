@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -14,13 +13,13 @@
 #include "base/io.h"
 #include "hypervisor/qemu_plug.h"
 #include "loop_until.h"
+#include "qmp_peer.h"
 
 struct fixture {
 	struct loop *loop;
 	struct qmp *qmp;
 	struct qemu_plug plug;
-	int fd; /* QEMU's end */
-	uint64_t last_id;
+	struct qmp_peer peer;
 	bool is_ready;
 	int n_added, n_removed, n_broken;
 	struct hypervisor_guest_address address;
@@ -81,105 +80,19 @@ static const struct qmp_handlers handlers = {on_ready, on_event, on_closed};
 
 static void set_up(struct fixture *f)
 {
-	*f = (struct fixture){.fd = -1};
+	*f = (struct fixture){.peer = {.fd = -1}};
 	assert_int_equal(loop_new(&f->loop), 0);
 	qemu_plug_init(&f->plug, f->loop, on_broken, f);
 	f->plug.bus = (struct qemu_bus){.n_bridges = 1};
 }
 
-static void say(struct fixture *f, const char *text)
-{
-	assert_int_equal(send(f->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
-	assert_int_equal(loop_run_once(f->loop, 0), 0);
-}
-
-/* The next command, without its id, and whether an fd came with it. */
-static bool hear(struct fixture *f, char text[static 512])
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {.iov_len = 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space};
-	bool has_fd = false;
-	char line[512], *id;
-	size_t len = 0;
-	int fd;
-
-	for (; len == 0 || line[len - 1] != '\n'; len++) {
-		assert_true(len + 1 < sizeof(line));
-		iov.iov_base = &line[len];
-		m.msg_controllen = sizeof(control.space);
-		if (recvmsg(f->fd, &m, MSG_CMSG_CLOEXEC) != 1)
-			fail_msg("nothing more was asked");
-		if (m.msg_controllen == 0)
-			continue;
-		assert_int_equal(len, 0); /* with the first byte */
-		memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-		close(fd);
-		has_fd = true;
-	}
-	line[len - 1] = '\0';
-	id = strstr(line, ",\"id\":");
-	assert_non_null(id);
-	f->last_id = strtoull(id + 6, NULL, 10);
-	(void)snprintf(text, 512, "%.*s%s", (int)(id - line), line,
-		strchr(id + 1, ',') ? strchr(id + 1, ',') : "}");
-	return has_fd;
-}
-
-static void expect(struct fixture *f, const char *want)
-{
-	char text[512];
-
-	/* What ends in a plus sign carries a descriptor. */
-	bool has_fd = hear(f, text);
-	size_t len = strlen(want);
-
-	assert_int_equal(has_fd, want[len - 1] == '+');
-	assert_true(strlen(text) >= len - has_fd);
-	if (strncmp(text, want, len - has_fd) != 0)
-		fail_msg("heard %s, wanted %s", text, want);
-}
-
-static void expect_silence(struct fixture *f)
-{
-	char c;
-
-	assert_int_equal(recv(f->fd, &c, 1, 0), -1);
-}
-
-static void reply(struct fixture *f)
-{
-	char text[64];
-
-	(void)snprintf(text, sizeof(text), "{\"return\": {}, \"id\": %llu}\n",
-		(unsigned long long)f->last_id);
-	say(f, text);
-}
-
-static void refuse(struct fixture *f, const char *class, const char *desc)
-{
-	char text[256];
-
-	(void)snprintf(text, sizeof(text),
-		"{\"error\": {\"class\": \"%s\", \"desc\": \"%s\"}, \"id\": %llu}\n", class, desc,
-		(unsigned long long)f->last_id);
-	say(f, text);
-}
-
 static void run_machine(struct fixture *f)
 {
-	int fds[2];
+	int fd;
 
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	f->fd = fds[1];
-	assert_int_equal(qmp_new(f->loop, fds[0], &handlers, f, &f->qmp), 0);
-	say(f, "{\"QMP\": {}}\n");
-	expect(f, "{\"execute\":\"qmp_capabilities\"}");
-	reply(f);
+	qmp_peer_open(&f->peer, f->loop, &fd);
+	assert_int_equal(qmp_new(f->loop, fd, &handlers, f, &f->qmp), 0);
+	qmp_peer_greet(&f->peer);
 	assert_true(f->is_ready);
 	qemu_plug_start(&f->plug, f->qmp);
 }
@@ -188,7 +101,7 @@ static void tear_down(struct fixture *f)
 {
 	qmp_free(f->qmp);
 	qemu_plug_fini(&f->plug);
-	close_fd(f->fd);
+	close_fd(f->peer.fd);
 	loop_free(f->loop);
 }
 
@@ -227,22 +140,22 @@ static void plug_disk(struct fixture *f, const char *id)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(add_disk(f, id, &err), 0);
-	expect(f, "{\"execute\":\"add-fd\"+");
-	reply(f);
-	expect(f, "{\"execute\":\"blockdev-add\"");
-	reply(f);
-	expect(f, "{\"execute\":\"device_add\"");
-	reply(f);
+	qmp_peer_expect(&f->peer, "{\"execute\":\"add-fd\"+");
+	qmp_peer_reply(&f->peer);
+	qmp_peer_expect(&f->peer, "{\"execute\":\"blockdev-add\"");
+	qmp_peer_reply(&f->peer);
+	qmp_peer_expect(&f->peer, "{\"execute\":\"device_add\"");
+	qmp_peer_reply(&f->peer);
 	assert_int_equal(f->err.code, 0);
 }
 
 static void expect_disk_released(struct fixture *f)
 {
-	expect(f, "{\"execute\":\"blockdev-del\"");
-	reply(f);
-	expect(f, "{\"execute\":\"remove-fd\"");
-	reply(f);
-	expect_silence(f);
+	qmp_peer_expect(&f->peer, "{\"execute\":\"blockdev-del\"");
+	qmp_peer_reply(&f->peer);
+	qmp_peer_expect(&f->peer, "{\"execute\":\"remove-fd\"");
+	qmp_peer_reply(&f->peer);
+	qmp_peer_expect_silence(&f->peer);
 }
 
 /* ---- Tests ---- */
@@ -256,17 +169,19 @@ static void a_network_device_is_plugged_in_step_by_step(void **state)
 	set_up(&f);
 	run_machine(&f);
 	assert_int_equal(add_net(&f, "eth0", &err), 0);
-	expect(&f, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"net1.0\"}}+");
-	expect_silence(&f);
-	reply(&f);
-	expect(&f, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"net1.1\"}}+");
-	reply(&f);
-	expect(&f, "{\"execute\":\"netdev_add\",\"arguments\":{\"type\":\"tap\",\"id\":\"net1\","
-		   "\"fds\":\"net1.0\",\"vhost\":true,\"vhostfds\":\"net1.1\"}}");
-	reply(&f);
-	expect(&f, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-net-pci\"");
+	qmp_peer_expect(&f.peer, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"net1.0\"}}+");
+	qmp_peer_expect_silence(&f.peer);
+	qmp_peer_reply(&f.peer);
+	qmp_peer_expect(&f.peer, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"net1.1\"}}+");
+	qmp_peer_reply(&f.peer);
+	qmp_peer_expect(&f.peer,
+		"{\"execute\":\"netdev_add\",\"arguments\":{\"type\":\"tap\",\"id\":\"net1\","
+		"\"fds\":\"net1.0\",\"vhost\":true,\"vhostfds\":\"net1.1\"}}");
+	qmp_peer_reply(&f.peer);
+	qmp_peer_expect(&f.peer,
+		"{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"virtio-net-pci\"");
 	assert_int_equal(f.n_added, 0);
-	reply(&f);
+	qmp_peer_reply(&f.peer);
 	assert_int_equal(f.n_added, 1);
 	assert_string_equal(f.address.pci, "02/01");
 	tear_down(&f);
@@ -296,18 +211,18 @@ static void a_failing_step_undoes_those_before_it(void **state)
 		for (size_t i = 0; i <= failing; i++) {
 			(void)snprintf(want, sizeof(want), "{\"execute\":\"%s\"%s", steps[i],
 				i < 2 ? "+" : "");
-			expect(&f, want);
+			qmp_peer_expect(&f.peer, want);
 			if (i < failing)
-				reply(&f);
+				qmp_peer_reply(&f.peer);
 		}
-		refuse(&f, "GenericError", "no");
+		qmp_peer_refuse(&f.peer, "GenericError", "no");
 		for (const char *const *undo = undos[failing]; *undo; undo++) {
 			assert_int_equal(f.n_added, 0);
 			(void)snprintf(want, sizeof(want), "{\"execute\":\"%s\"", *undo);
-			expect(&f, want);
-			refuse(&f, "GenericError", "this does not matter");
+			qmp_peer_expect(&f.peer, want);
+			qmp_peer_refuse(&f.peer, "GenericError", "this does not matter");
 		}
-		expect_silence(&f);
+		qmp_peer_expect_silence(&f.peer);
 		assert_int_equal(f.n_added, 1);
 		(void)snprintf(
 			want, sizeof(want), "device eth0: %s: GenericError: no", steps[failing]);
@@ -331,13 +246,15 @@ static void a_disk_is_taken_out_when_the_guest_has_let_it_go(void **state)
 	plug_disk(&f, "vol");
 	assert_int_equal(qemu_plug_remove(&f.plug, "vol", on_removed, &f, &err), 0);
 	assert_int_equal(qemu_plug_remove(&f.plug, "vol", on_removed, &f, &err), -EBUSY);
-	expect(&f, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"dev-vol\"}}");
-	reply(&f);
-	expect_silence(&f);
-	say(&f, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"path\": \"/x/virtio-backend\"}}\n"
+	qmp_peer_expect(&f.peer, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"dev-vol\"}}");
+	qmp_peer_reply(&f.peer);
+	qmp_peer_expect_silence(&f.peer);
+	qmp_peer_say(&f.peer,
+		"{\"event\": \"DEVICE_DELETED\", \"data\": {\"path\": \"/x/virtio-backend\"}}\n"
 		"{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"dev-other\"}}\n");
-	expect_silence(&f);
-	say(&f, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"dev-vol\"}}\n");
+	qmp_peer_expect_silence(&f.peer);
+	qmp_peer_say(
+		&f.peer, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"dev-vol\"}}\n");
 	assert_int_equal(f.n_removed, 0);
 	expect_disk_released(&f);
 	assert_int_equal(f.n_removed, 1);
@@ -363,33 +280,34 @@ static void a_guest_may_let_go_early_late_never_or_unasked(void **state)
 	run_machine(&f);
 	plug_disk(&f, "vol");
 	assert_int_equal(qemu_plug_remove(&f.plug, "vol", on_removed, &f, &err), 0);
-	expect(&f, "{\"execute\":\"device_del\"");
-	say(&f, deleted);
-	expect_silence(&f);
-	reply(&f);
+	qmp_peer_expect(&f.peer, "{\"execute\":\"device_del\"");
+	qmp_peer_say(&f.peer, deleted);
+	qmp_peer_expect_silence(&f.peer);
+	qmp_peer_reply(&f.peer);
 	expect_disk_released(&f);
 	assert_int_equal(f.n_removed, 1);
 
 	plug_disk(&f, "vol");
 	assert_int_equal(qemu_plug_remove(&f.plug, "vol", on_removed, &f, &err), 0);
-	expect(&f, "{\"execute\":\"device_del\"");
-	reply(&f);
+	qmp_peer_expect(&f.peer, "{\"execute\":\"device_del\"");
+	qmp_peer_reply(&f.peer);
 	loop_until(f.loop, f.n_removed == 2);
 	assert_int_equal(f.err.code, ETIMEDOUT);
 	assert_int_equal(qemu_plug_remove(&f.plug, "vol", on_removed, &f, &err), 0);
-	expect(&f, "{\"execute\":\"device_del\"");
-	refuse(&f, "GenericError", "Device dev-vol is already in the process of unplug");
+	qmp_peer_expect(&f.peer, "{\"execute\":\"device_del\"");
+	qmp_peer_refuse(
+		&f.peer, "GenericError", "Device dev-vol is already in the process of unplug");
 	assert_int_equal(f.n_removed, 2);
-	say(&f, "{\"event\": \"DEVICE_UNPLUG_GUEST_ERROR\", \"data\": {\"device\": "
-		"\"dev-vol\"}}\n");
+	qmp_peer_say(&f.peer, "{\"event\": \"DEVICE_UNPLUG_GUEST_ERROR\", \"data\": {\"device\": "
+			      "\"dev-vol\"}}\n");
 	assert_int_equal(f.n_removed, 3);
 	assert_int_equal(f.err.code, EBUSY);
-	say(&f, deleted);
+	qmp_peer_say(&f.peer, deleted);
 	expect_disk_released(&f);
 	assert_int_equal(f.n_removed, 3);
 
 	plug_disk(&f, "vol");
-	say(&f, deleted);
+	qmp_peer_say(&f.peer, deleted);
 	expect_disk_released(&f);
 	assert_int_equal(qemu_plug_remove(&f.plug, "vol", on_removed, &f, &err), -ENOENT);
 	tear_down(&f);
@@ -404,13 +322,14 @@ static void a_guest_that_ejects_what_is_being_added_makes_it_fail(void **state)
 	set_up(&f);
 	run_machine(&f);
 	assert_int_equal(add_disk(&f, "vol", &err), 0);
-	expect(&f, "{\"execute\":\"add-fd\"+");
-	reply(&f);
-	expect(&f, "{\"execute\":\"blockdev-add\"");
-	reply(&f);
-	expect(&f, "{\"execute\":\"device_add\"");
-	say(&f, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"dev-vol\"}}\n");
-	reply(&f);
+	qmp_peer_expect(&f.peer, "{\"execute\":\"add-fd\"+");
+	qmp_peer_reply(&f.peer);
+	qmp_peer_expect(&f.peer, "{\"execute\":\"blockdev-add\"");
+	qmp_peer_reply(&f.peer);
+	qmp_peer_expect(&f.peer, "{\"execute\":\"device_add\"");
+	qmp_peer_say(
+		&f.peer, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"dev-vol\"}}\n");
+	qmp_peer_reply(&f.peer);
 	expect_disk_released(&f);
 	assert_string_equal(f.err.msg, "device vol: device_add: the guest has ejected it");
 	tear_down(&f);
@@ -426,12 +345,12 @@ static void descriptors_of_two_devices_go_one_after_the_other(void **state)
 	run_machine(&f);
 	assert_int_equal(add_disk(&f, "a", &err), 0);
 	assert_int_equal(add_disk(&f, "b", &err), 0);
-	expect(&f, "{\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":1}}+");
-	expect_silence(&f);
-	reply(&f);
-	expect(&f, "{\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":2}}+");
-	expect(&f, "{\"execute\":\"blockdev-add\"");
-	expect_silence(&f);
+	qmp_peer_expect(&f.peer, "{\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":1}}+");
+	qmp_peer_expect_silence(&f.peer);
+	qmp_peer_reply(&f.peer);
+	qmp_peer_expect(&f.peer, "{\"execute\":\"add-fd\",\"arguments\":{\"fdset-id\":2}}+");
+	qmp_peer_expect(&f.peer, "{\"execute\":\"blockdev-add\"");
+	qmp_peer_expect_silence(&f.peer);
 	tear_down(&f);
 }
 
@@ -475,7 +394,7 @@ static void the_end_of_the_machine_answers_who_waits(void **state)
 	plug_disk(&f, "there");
 	assert_int_equal(add_net(&f, "eth0", &err), 0);
 	assert_int_equal(qemu_plug_remove(&f.plug, "there", on_removed, &f, &err), 0);
-	close(take_fd(&f.fd));
+	close(take_fd(&f.peer.fd));
 	loop_until(f.loop, f.n_added == 2 && f.n_removed == 1);
 	assert_int_equal(f.err.code, ECONNRESET);
 	assert_int_equal(add_net(&f, "eth1", &err), -ENOTCONN);
@@ -518,7 +437,8 @@ static void a_cold_device_is_on_the_command_line(void **state)
 	assert_int_equal(qemu_plug_remove(&f.plug, "eth0", on_removed, &f, &err), -EBUSY);
 	run_machine(&f);
 	assert_int_equal(qemu_plug_remove(&f.plug, "eth0", on_removed, &f, &err), 0);
-	expect(&f, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"dev-eth0\"}}");
+	qmp_peer_expect(
+		&f.peer, "{\"execute\":\"device_del\",\"arguments\":{\"id\":\"dev-eth0\"}}");
 	tear_down(&f);
 }
 
