@@ -61,6 +61,7 @@ static const struct method methods[] = {
 	[AGENT_PAUSE_CONTAINER] = {SERVICE, "PauseContainer", NULL, LIMIT_GENERAL},
 	[AGENT_RESUME_CONTAINER] = {SERVICE, "ResumeContainer", NULL, LIMIT_GENERAL},
 	[AGENT_UPDATE_CONTAINER] = {SERVICE, "UpdateContainer", NULL, LIMIT_GENERAL},
+	[AGENT_ONLINE_CPU_MEM] = {SERVICE, "OnlineCPUMem", NULL, LIMIT_GENERAL},
 	[AGENT_STATS_CONTAINER] = {SERVICE, "StatsContainer",
 		&grpc__stats_container_response__descriptor, LIMIT_GENERAL},
 	[AGENT_GET_OOM_EVENT] = {SERVICE, "GetOOMEvent", &grpc__oomevent__descriptor, LIMIT_NONE},

@@ -61,6 +61,17 @@ static int plan_rootfs(struct container *c, const struct container_config *confi
 	return r;
 }
 
+/* The container that holds a pod together has no needs of its own: what its spec says is the pod's. */
+static int read_need(struct container *c, const Grpc__Spec *spec, struct err *err)
+{
+	enum guest_spec_type type;
+	int r = guest_spec_type_of(spec, &type, err);
+
+	if (r == 0 && type != GUEST_SPEC_POD_SANDBOX)
+		sizing_read(spec->linux ? spec->linux->resources : NULL, &c->need);
+	return r;
+}
+
 static int fill(struct container *c, const struct container_config *config, struct err *err)
 {
 	struct guest_spec_config guest = {.cid = config->process.cid,
@@ -74,6 +85,9 @@ static int fill(struct container *c, const struct container_config *config, stru
 		return err_sys(err, ENOMEM, "make the container");
 	share_plan_init(&c->plan, sandbox_layout(c->sandbox));
 	c->plan.refuses_disks = sandbox_get_config(c->sandbox)->hypervisor.disable_block_device_use;
+	r = read_need(c, config->spec, err);
+	if (r < 0)
+		return r;
 	r = plan_rootfs(c, config);
 	if (r < 0)
 		return err_sys(err, -r, "make the container");
@@ -123,11 +137,23 @@ struct share_plan *container_mounts(struct container *c)
 	return &c->plan;
 }
 
+/* It needs nothing any more; the machine follows when it can. */
+static void forget_need(struct container *c)
+{
+	int r = sandbox_fit(c->sandbox, c->id, NULL, NULL, NULL);
+
+	if (r < 0 && r != -ENOTCONN)
+		log_write(LOG_WARN, "container", "the virtual machine keeps its size", "error",
+			strerror(-r), NULL);
+}
+
 static void on_created(void *data, const ProtobufCMessage *reply, const struct err *err)
 {
 	struct container *c = data;
 
 	(void)reply;
+	if (err)
+		forget_need(c);
 	if (!err) {
 		c->is_in_guest = true;
 		timeline_end("create container", c->id, c->step_ns);
@@ -175,11 +201,37 @@ static void on_plugged(void *data, const struct err *err)
 
 	if (!err) {
 		timeline_end("plug disks", c->id, c->step_ns);
-		if (create_in_guest(c, &failed) < 0)
-			err = &failed;
+		if (create_in_guest(c, &failed) == 0)
+			return;
+		err = &failed;
 	}
-	if (err)
-		c->done(c->data, err);
+	forget_need(c);
+	c->done(c->data, err);
+}
+
+static int plug_disks(struct container *c, struct err *err)
+{
+	int r = container_disks_new(c->sandbox, &c->plan, &c->disks, err);
+
+	if (r > 0) {
+		r = container_disks_plug(c->disks, on_plugged, c, err);
+		if (r <= 0)
+			return r;
+	}
+	return r < 0 ? r : create_in_guest(c, err);
+}
+
+static void on_fitted(void *data, const struct err *err)
+{
+	struct container *c = data;
+	struct err failed = ERR_INIT;
+
+	timeline_end("fit the virtual machine", c->id, c->step_ns);
+	c->step_ns = clock_now_ns();
+	if (!err && plug_disks(c, &failed) == 0)
+		return;
+	forget_need(c);
+	c->done(c->data, err ? err : &failed);
 }
 
 int container_create(struct container *c, sandbox_done_fn *done, void *data, struct err *err)
@@ -194,13 +246,8 @@ int container_create(struct container *c, sandbox_done_fn *done, void *data, str
 	c->done = done;
 	c->data = data;
 	c->step_ns = clock_now_ns();
-	r = container_disks_new(c->sandbox, &c->plan, &c->disks, err);
-	if (r > 0) {
-		r = container_disks_plug(c->disks, on_plugged, c, err);
-		if (r <= 0)
-			return r;
-	}
-	return r < 0 ? r : create_in_guest(c, err);
+	r = sandbox_fit(c->sandbox, c->id, &c->need, on_fitted, c);
+	return r < 0 ? err_sys(err, -r, "fit the virtual machine") : 0;
 }
 
 static void on_removed(void *data, const ProtobufCMessage *reply, const struct err *err)
@@ -209,6 +256,7 @@ static void on_removed(void *data, const ProtobufCMessage *reply, const struct e
 
 	(void)reply;
 	c->is_in_guest = false;
+	forget_need(c);
 	if (!err)
 		timeline_end("remove container", c->id, c->step_ns);
 	c->done(c->data, err);

@@ -62,6 +62,8 @@ struct container {
 	struct container_disks *disks; /* owned; NULL before container_create */
 	int64_t step_ns;
 	bool is_in_guest;
+	/* What the virtual machine is made large enough for; old_need while an update is tried. */
+	struct sizing_need need, old_need;
 	sandbox_done_fn *done, *unmounted;
 	void *data, *unmounted_data;
 	bool is_killed;			  /* SIGKILL has been sent */
@@ -111,6 +113,14 @@ int container_check_runnable(const struct container *c, struct err *err) must_ch
 /* SIGKILL has been sent to it: it is not held up by a pause, for with cgroup v1 only a resumed
  * process dies. */
 void container_let_die(struct container *c);
+
+/*
+ * Before container_update(): makes the virtual machine large enough for what resources say, which are
+ * borrowed for the call. container_unfit(): it did not come to that.
+ */
+int container_fit(struct container *c, const Grpc__LinuxResources *resources, sandbox_done_fn *done,
+	void *data, struct err *err) must_check;
+void container_unfit(struct container *c);
 
 /*
  * What the agent answers goes to fn, which may outlive the container. A stopped container has no

@@ -115,6 +115,8 @@ static void on_sandbox_created(void *data, const ProtobufCMessage *reply, const 
 	if (!goes_on(sb, err, "create the sandbox in the guest"))
 		return;
 	r = sandbox_start_health(sb);
+	if (r == 0)
+		r = sandbox_start_sizer(sb);
 	if (r < 0)
 		err_sys(&failed, -r, "watch the agent's health");
 	else
@@ -523,8 +525,10 @@ void sandbox_free(struct sandbox *sb)
 	source_free(sb->stop_timer);
 	agent_log_free(sb->log);
 	guest_timeline_fini(&sb->guest_timeline);
-	agent_free(sb->agent);
+	/* The sizer may wait for both. */
 	hypervisor_free(sb->hv);
+	sizer_free(sb->sizer);
+	agent_free(sb->agent);
 	sandbox_free_disks(sb);
 	network_free(sb->network);
 	state_free(sb->journal);

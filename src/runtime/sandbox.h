@@ -21,6 +21,7 @@
 #include "runtime/agent.h"
 #include "runtime/oom_watch.h"
 #include "runtime/share.h"
+#include "runtime/sizing.h"
 
 enum sandbox_state {
 	SANDBOX_NEW,
@@ -55,6 +56,12 @@ struct sandbox_config {
 	void *data; /* borrowed from the owner */
 };
 
+/*
+ * With static_sandbox_resource_mgmt: sets the size of the machine by what the sandbox's spec says of its
+ * containers. -EINVAL: what it says makes no sense (checked in either case), -ERANGE: it is too much.
+ */
+int sandbox_size_config(struct config *config, const Grpc__Spec *spec, struct err *err) must_check;
+
 int sandbox_new(
 	const struct sandbox_config *config, struct sandbox **ret, struct err *err) must_check;
 /* After sandbox_stop has ended, or instead of everything after sandbox_new. NULL is fine. */
@@ -88,6 +95,14 @@ void sandbox_stop(struct sandbox *sb, sandbox_done_fn *done, void *data);
 int sandbox_note_process(
 	struct sandbox *sb, const char *role, pid_t pid, uint64_t start_time) must_check;
 void sandbox_forget_process(struct sandbox *sb, pid_t pid, uint64_t start_time);
+
+/*
+ * Makes the machine large enough for this need of the container, too; need NULL: the container is gone,
+ * and it may become smaller. done may be NULL. A failure of done leaves the need noted: it is taken back
+ * with NULL. -ENOTCONN: the sandbox does not run. -ENOMEM.
+ */
+int sandbox_fit(struct sandbox *sb, const char *cid, const struct sizing_need *need,
+	sandbox_done_fn *done, void *data) must_check;
 
 /* Tells somebody else from now on. */
 void sandbox_set_lost(struct sandbox *sb, sandbox_lost_fn *lost, void *data);

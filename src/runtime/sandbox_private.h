@@ -9,6 +9,7 @@
 #include "runtime/management.h"
 #include "runtime/network/network.h"
 #include "runtime/sandbox.h"
+#include "runtime/sizer.h"
 #include "runtime/state.h"
 
 enum hypervisor_phase { HV_NONE, HV_UP, HV_STOPPING, HV_DOWN };
@@ -47,6 +48,7 @@ struct sandbox {
 	struct health *health;	       /* owned; while RUNNING */
 	struct oom_watch *oom;	       /* owned; while RUNNING, if asked for */
 	struct management *management; /* owned; while RUNNING */
+	struct sizer *sizer;	       /* owned; from RUNNING on */
 	struct source *hangup_timer;   /* owned: what is left of the wait for the VM's end */
 	struct source *stop_timer;     /* owned: how long the guest may take to say goodbye */
 	struct err hangup; /* the agent hung up: the VM's end, which says more, is waited for */
@@ -68,6 +70,7 @@ int sandbox_vmm_netns(const struct sandbox *sb);
 /* The VM or its agent is gone. */
 void sandbox_lose(struct sandbox *sb, const struct err *why);
 int sandbox_start_health(struct sandbox *sb) must_check;
+int sandbox_start_sizer(struct sandbox *sb) must_check;
 int sandbox_start_management(struct sandbox *sb, struct err *err) must_check;
 /* The agent has hung up on a running sandbox. */
 void sandbox_hang_up(struct sandbox *sb, const struct err *why);

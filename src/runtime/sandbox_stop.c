@@ -58,6 +58,7 @@ static void end_watching(struct sandbox *sb)
 	sb->management = NULL;
 	source_free(sb->hangup_timer);
 	sb->hangup_timer = NULL;
+	sizer_end(sb->sizer);
 }
 
 void sandbox_lose(struct sandbox *sb, const struct err *why)

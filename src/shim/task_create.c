@@ -351,7 +351,9 @@ static int new_sandbox(struct create *c, struct err *err)
 		c->request->options, c->spec, c->shim->cli->debug, &config.config, err);
 	if (r < 0)
 		return r;
-	r = sandbox_new(&config, &c->shim->sandbox, err);
+	r = sandbox_size_config(config.config, c->spec, err);
+	if (r == 0)
+		r = sandbox_new(&config, &c->shim->sandbox, err);
 	if (r < 0)
 		config_free(config.config);
 	c->has_sandbox = r == 0;

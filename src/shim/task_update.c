@@ -47,10 +47,65 @@ static int parse_resources(
 	return 0;
 }
 
+/* The container may go at any time: it is looked up again in each step. */
+struct update {
+	struct shim *shim;		 /* borrowed */
+	struct ttrpc_call *call;	 /* owned: to be answered */
+	char *id;			 /* owned */
+	Grpc__LinuxResources *resources; /* owned */
+};
+
+static void end_update(struct update *u, const struct err *err)
+{
+	struct container *c = err ? shim_find_container(u->shim, u->id, NULL) : NULL;
+
+	if (c)
+		container_unfit(c);
+	shim_answer(u->call, err);
+	oci_resources_free(u->resources);
+	free(u->id);
+	free(u);
+}
+
 static void on_updated(void *data, const ProtobufCMessage *reply, const struct err *err)
 {
 	(void)reply;
-	shim_answer(data, err);
+	end_update(data, err);
+}
+
+/* The machine is large enough: now the container may use more of it. */
+static void on_fitted(void *data, const struct err *err)
+{
+	struct update *u = data;
+	struct err failed = ERR_INIT;
+	struct container *c;
+
+	if (err) {
+		end_update(u, err);
+		return;
+	}
+	c = shim_find_container(u->shim, u->id, &failed);
+	if (!c || container_update(c, u->resources, on_updated, u, &failed) < 0)
+		end_update(u, &failed);
+}
+
+/* Takes over resources if it returns 0. */
+static int begin_update(struct shim *shim, struct container *c, Grpc__LinuxResources *resources,
+	struct ttrpc_call *call, struct err *err)
+{
+	struct update *u = calloc(1, sizeof(*u));
+	int r;
+
+	if (!u)
+		return err_sys(err, ENOMEM, "update");
+	*u = (struct update){
+		.shim = shim, .call = call, .id = strdup(c->id), .resources = resources};
+	r = u->id ? container_fit(c, resources, on_fitted, u, err) : err_sys(err, ENOMEM, "update");
+	if (r < 0) {
+		free(u->id);
+		free(u);
+	}
+	return r;
 }
 
 void task_update(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
@@ -62,8 +117,9 @@ void task_update(struct ttrpc_call *call, const ProtobufCMessage *message, void 
 	int r = c ? parse_resources(request->resources, &resources, &err) : -ENOENT;
 
 	if (r == 0)
-		r = container_update(c, resources, on_updated, call, &err);
-	oci_resources_free(resources);
-	if (r < 0)
+		r = begin_update(user, c, resources, call, &err);
+	if (r < 0) {
+		oci_resources_free(resources);
 		ttrpc_call_fail(call, &err);
+	}
 }

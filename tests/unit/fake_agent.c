@@ -354,6 +354,20 @@ static void on_oom(struct ttrpc_call *call, const ProtobufCMessage *request, voi
 		ttrpc_call_reply(call, &reply.base);
 }
 
+/* CPUs and memory that were plugged in. */
+static void on_online(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
+{
+	struct err err = ERR_INIT;
+
+	(void)message;
+	if (!is_told(user, "online_fails")) {
+		ttrpc_call_reply(call, NULL);
+		return;
+	}
+	err_set(&err, EIO, "1 of 2 processors are online");
+	ttrpc_call_fail(call, &err);
+}
+
 /* The limits arrived: the answer says which. */
 static void on_update(struct ttrpc_call *call, const ProtobufCMessage *message, void *user)
 {
@@ -426,6 +440,7 @@ static const struct ttrpc_method methods[] = {
 	AGENT("ResumeContainer", resume_container_request, on_resume),
 	AGENT("GetOOMEvent", get_oomevent_request, on_oom),
 	AGENT("UpdateContainer", update_container_request, on_update),
+	AGENT("OnlineCPUMem", online_cpumem_request, on_online),
 	AGENT("StatsContainer", stats_container_request, on_stats),
 	AGENT("TtyWinResize", tty_win_resize_request, on_anything),
 };

@@ -77,6 +77,19 @@ static bool run_guest(const struct fake *f)
 	return false;
 }
 
+/* The guest lets it go at once. name: with its quotation mark. */
+static void say_deleted(const struct fake *f, const char *name)
+{
+	char event[128];
+
+	if (!name)
+		_exit(96);
+	(void)snprintf(event, sizeof(event),
+		"{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"%.*s\"}}\r\n",
+		(int)strcspn(name + 1, "\""), name + 1);
+	say(f->qmp_fd, event);
+}
+
 /* True: QEMU ends. */
 static bool handle_command(const struct fake *f, const char *line)
 {
@@ -89,6 +102,8 @@ static bool handle_command(const struct fake *f, const char *line)
 	(void)snprintf(reply, sizeof(reply), "{\"return\": {\"status\": \"%s\"}, \"id\": %ld}\r\n",
 		status, strtol(id ? id + 5 : "0", NULL, 10));
 	say(f->qmp_fd, reply);
+	if (strstr(line, "\"device_del\""))
+		say_deleted(f, strstr(line, "\"dev-"));
 	if (strstr(line, "\"query-status\""))
 		return run_guest(f);
 	return strstr(line, "\"quit\"") != NULL;
@@ -97,7 +112,7 @@ static bool handle_command(const struct fake *f, const char *line)
 static int serve_qmp(const struct fake *f)
 {
 	FILE *in = fdopen(f->qmp_fd, "r");
-	char line[256];
+	char line[1024];
 
 	if (!in)
 		return 93;

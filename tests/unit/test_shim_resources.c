@@ -56,6 +56,19 @@ static void limits_reach_the_guest(void **data)
 	assert_int_equal(delete_task(f, NULL).status, 0);
 }
 
+/* The machine has to grow first: a block of memory for this limit. */
+static void a_machine_that_does_not_grow_refuses_the_limit(void **data)
+{
+	struct fixture *f = *data;
+	struct answer a;
+
+	script(f, "update_echoes online_fails");
+	assert_int_equal(create(f).status, 0);
+	a = update(f, RESOURCES, "{\"memory\":{\"limit\":1048576}}");
+	assert_string_equal(a.msg, "put CPUs and memory to use: 1 of 2 processors are online");
+	assert_int_equal(delete_task(f, NULL).status, 0);
+}
+
 static void bad_limits_are_refused_and_named(void **data)
 {
 	static const struct {
@@ -166,6 +179,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		shim_test(limits_reach_the_guest),
+		shim_test(a_machine_that_does_not_grow_refuses_the_limit),
 		shim_test(bad_limits_are_refused_and_named),
 		shim_test(the_guests_cgroups_decide_which_metrics_are_sent),
 		shim_test(what_the_guest_cannot_say_is_an_error),
