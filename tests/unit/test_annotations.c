@@ -124,7 +124,7 @@ static void what_is_not_heeded_is_named_in_a_warning(void **state)
 		{ALL, HV "seccomp_sandbox", "off", "is unknown"},
 		{ALL, RUNTIME "dan_conf", "/", "is unknown"},
 		{ALL, AGENT "debug_console_enabled", "true", "is unknown"},
-		{ALL, HV "enable_mem_prealloc", "true", "is not supported yet"},
+		{ALL, HV "enable_iommu_platform", "true", "is not supported yet"},
 	};
 
 	(void)state;
