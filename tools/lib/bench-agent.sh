@@ -91,6 +91,7 @@ measure_agent_start() {
 		cpu+=("$cpu_ms")
 		wall+=("$wall_ms")
 	done < <("$build/host/tests/bench/bench_agent_start" "$build/guest/kata-agent.stripped" "$((bench_runs * 4))")
+	((${#cpu[@]})) || die "no agent has answered"
 	show_runs "agent, execve to the first Check, processor" ms "getrusage; goal: < 5" "${cpu[@]}"
 	show_runs "agent, execve to the first Check, time" ms "seen by its client" "${wall[@]}"
 }
