@@ -51,7 +51,7 @@ static struct qemu_property *put(struct qemu_part *part, const char *key, enum p
 	/* Parts are written by us, for each kind of device a fixed list. */
 	assert(part->n_properties < QEMU_PART_PROPERTIES_MAX);
 	part->n_properties++;
-	*p = (struct qemu_property){.key = key, .type = type, .form = QEMU_PART_BOTH};
+	*p = (struct qemu_property){.key = key, .type = (uint8_t)type, .form = QEMU_PART_BOTH};
 	return p;
 }
 
