@@ -19,6 +19,9 @@ static const char quick[] = "tsc=reliable no_timer_check noreplace-smp cryptomgr
  * so that it can be taken out again. */
 static const char memory[] =
 	" memhp_default_state=online memory_hotplug.online_policy=auto-movable";
+/* Because memory past 4 GiB may come, the guest would clear and keep 64 MiB for devices that cannot reach
+ * it. Virtio's reach everything, unless an IOMMU stands between. */
+static const char no_bounces[] = " swiotlb=noforce";
 
 static bool can_grow(const struct config *config)
 {
@@ -60,6 +63,8 @@ int kernel_params_format(const struct config *config, struct buf *out)
 
 	if (r == 0 && can_grow(config))
 		r = buf_append_str(out, memory);
+	if (r == 0 && can_grow(config) && !hv->enable_iommu)
+		r = buf_append_str(out, no_bounces);
 	if (r == 0 && hv->enable_iommu)
 		r = buf_append_str(out, " intel_iommu=on iommu=pt");
 	if (r == 0)

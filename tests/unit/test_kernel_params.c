@@ -58,9 +58,8 @@ static void debugging_opens_the_console(void **state)
 
 static void what_is_plugged_in_is_put_to_use(void **state)
 {
-	static const char memory[] =
-		FIRST " quiet memhp_default_state=online memory_hotplug.online_policy=auto-movable "
-		      "agent.log_vport=1025";
+#define GROWS FIRST " quiet memhp_default_state=online memory_hotplug.online_policy=auto-movable"
+	static const char memory[] = GROWS " swiotlb=noforce agent.log_vport=1025";
 	struct config config = {.agent = usual_agent};
 
 	(void)state;
@@ -69,8 +68,9 @@ static void what_is_plugged_in_is_put_to_use(void **state)
 	config.hypervisor.memory_slots = 0;
 	config.hypervisor.enable_virtio_mem = true;
 	expect(&config, memory);
-	config.runtime.static_sandbox_resource_mgmt = true;
 	config.hypervisor.enable_iommu = true;
+	expect(&config, GROWS " intel_iommu=on iommu=pt agent.log_vport=1025");
+	config.runtime.static_sandbox_resource_mgmt = true;
 	expect(&config, FIRST " quiet intel_iommu=on iommu=pt agent.log_vport=1025");
 }
 
