@@ -5,7 +5,7 @@ load lib
 kihon_file=1
 
 # "who what" of every row of the document's table. vsockd runs only where the kernel has no vhost-vsock,
-# and these pods have no network namespace of their own to look into.
+# and these pods have no network namespace of their own to look into, and no disks.
 documented_spans() {
 	awk -F '|' '/^\| `/ {
 		n = split($2, who, ","); m = split($3, what, ",")
@@ -14,7 +14,7 @@ documented_spans() {
 				gsub(/^[ `]+|[ `]+$/, "", who[i]); gsub(/^[ `]+|[ `]+$/, "", what[j])
 				print who[i] " " what[j]
 			}
-	}' "$top/docs/timeline.md" | grep -vxE 'shim (look into the network namespace|set up the network)' |
+	}' "$top/docs/timeline.md" | grep -vxE 'shim (look into the network namespace|set up the network|plug disks)' |
 		if [[ -e /dev/vhost-vsock ]]; then grep -vxF 'vm vsockd'; else cat; fi | sort
 }
 
