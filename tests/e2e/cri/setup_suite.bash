@@ -10,9 +10,10 @@ setup_suite() {
 	write_cni_configuration
 	playground_start 3>&-
 	import_pause
-	# The bridge, and directories that the first pod makes, stay.
+	# The bridge, and directories that the first pod and the first container make, stay.
 	tmp=$(mktemp -d) id=warm-up
 	handler=runc run_sandbox 3>&-
+	container warm-up '{}' true > /dev/null
 	remove_sandbox "$pod"
 	rm -r "$tmp"
 }

@@ -12,6 +12,7 @@ load lib
 steps_of_create=("shim start" "shim daemon" "shim wait for create" "shim check" "shim prepare" "shim mount"
 	"vm virtiofsd" "vm vsockd" "vm qemu" "vm launch" "vm qmp" "shim start the virtual machine"
 	"shim guest boot" "shim health check" "shim ask the guest" "shim create sandbox"
+	"shim fit the virtual machine"
 	"shim create container" "shim create")
 steps_of_start=("shim wait for start" "shim start container")
 steps_of_exec=("shim add exec" "shim exec" "shim exit/exec" "shim delete exec")
