@@ -83,7 +83,6 @@ static int fill(struct container *c, const struct container_config *config, stru
 	c->bundle = strdup(config->bundle);
 	if (!c->id || !c->bundle)
 		return err_sys(err, ENOMEM, "make the container");
-	share_plan_init(&c->plan, sandbox_layout(c->sandbox));
 	c->plan.refuses_disks = sandbox_get_config(c->sandbox)->hypervisor.disable_block_device_use;
 	r = read_need(c, config->spec, err);
 	if (r < 0)
@@ -105,6 +104,7 @@ int container_new(const struct container_config *config, struct container **ret,
 	if (!c)
 		return err_sys(err, ENOMEM, "make the container");
 	c->sandbox = config->sandbox;
+	share_plan_init(&c->plan, sandbox_layout(c->sandbox));
 	r = fill(c, config, err);
 	if (r < 0) {
 		container_free(c);
